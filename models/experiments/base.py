@@ -1,0 +1,87 @@
+"""What every experiment (job kind) is: a specification that plans itself, runs, and answers with a result."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from models.bounds.base import BoundReport
+from models.error_decomposition import DecompositionCell
+from models.kinds import Kind
+from models.run_context import RunContext
+
+
+class TableShape(BaseModel):
+    """What is known of a dataset before it is read. `columns` in file order; `numeric` names those of numbers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rows: int
+    columns: tuple[str, ...]
+    numeric: tuple[str, ...]
+
+
+class Plan(BaseModel):
+    """What a job will cost: numbers stored, bytes at the peak, floating-point operations, and a guess of the time."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    parameters: int
+    peak_memory_bytes: int
+    floating_point_operations: float
+    estimated_seconds: float
+
+
+class LearnedModelRecord(BaseModel):
+    """A model that an experiment registers. `files` are paths saved through the context, by role."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    digest: str
+    manifest: dict[str, Any]
+    files: dict[str, str]
+    risks: dict[str, Any]
+    bounds: tuple[BoundReport, ...] = ()
+    dataset_ids: tuple[str, ...] = ()
+
+
+class ExperimentResult(BaseModel):
+    """What a job leaves behind: the summary (JSON for people and programs), rows for the tables, learned models."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    summary: dict[str, Any]
+    decompositions: tuple[DecompositionCell, ...] = ()
+    learned_models: tuple[LearnedModelRecord, ...] = ()
+    evaluated_bounds: dict[str, tuple[BoundReport, ...]] = {}
+    """Bounds computed for models that existed before, by model id; they replace the model's stored bounds."""
+
+
+class Experiment(Kind, ABC):
+    """One kind of job."""
+
+    def dataset_ids(self) -> frozenset[str]:
+        """Datasets that the specification names."""
+        return frozenset()
+
+    def model_ids(self) -> frozenset[str]:
+        """Learned models that the specification names."""
+        return frozenset()
+
+    @abstractmethod
+    def plan(self, tables: Mapping[str, TableShape]) -> Plan:
+        """The cost, from the shapes of the named datasets.
+
+        Raises:
+            InvalidData: the specification cannot be run on these tables (a missing column, too few rows).
+        """
+
+    @abstractmethod
+    def run(self, context: RunContext) -> ExperimentResult:
+        """Compute. Deterministic in the specification: same seed, same numbers.
+
+        Raises:
+            ModelsError: any of its tree; the job fails with its code and message.
+        """

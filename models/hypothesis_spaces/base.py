@@ -1,0 +1,63 @@
+"""What every hypothesis space is: a map from parameters to functions R^d -> R^k."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import torch
+
+from models.arrays import Features, Inputs, Outputs, Parameters
+from models.kinds import Kind
+from models.onnx_graph import OnnxGraph
+from models.randomness import Randomness
+
+
+class HypothesisSpace(Kind, ABC):
+    """H_m = { f(.; theta) }. A frozen specification; the parameters live outside it, by name.
+
+    `trainable` names the parameters that a learner may move; the others are frozen at the draw.
+    `linear` says that f is linear in its trainable parameters, so that the empirical minimiser has a closed form.
+    """
+
+    trainable: ClassVar[tuple[str, ...]]
+    linear: ClassVar[bool] = False
+
+    @abstractmethod
+    def with_width(self, width: int) -> "HypothesisSpace":
+        """The same space at another width m."""
+
+    @abstractmethod
+    def draw(
+        self, input_dimension: int, output_dimension: int, randomness: Randomness, dtype: torch.dtype
+    ) -> Parameters:
+        """Initial parameters on the CPU, from the streams of `randomness`."""
+
+    @abstractmethod
+    def evaluate(self, parameters: Parameters, inputs: Inputs) -> Outputs:
+        """f(x_i; theta) for each row; differentiable in every trainable parameter."""
+
+    @abstractmethod
+    def onnx(self, graph: OnnxGraph, inputs: str, parameters: Parameters) -> str:
+        """Append the nodes that compute f to `graph`; the name of the value that holds the outputs (n, k)."""
+
+    @abstractmethod
+    def parameter_count(self, input_dimension: int, output_dimension: int) -> int:
+        """Numbers stored, frozen ones included."""
+
+    @abstractmethod
+    def flops_per_row(self, input_dimension: int, output_dimension: int) -> float:
+        """Floating-point operations of one evaluation of one row; a training step costs about three of them."""
+
+
+class LinearSpace(HypothesisSpace):
+    """f(x) = phi(x) . a with frozen phi and trainable `coefficients` a of shape (m, k)."""
+
+    trainable: ClassVar[tuple[str, ...]] = ("coefficients",)
+    linear: ClassVar[bool] = True
+
+    @abstractmethod
+    def features(self, parameters: Parameters, inputs: Inputs) -> Features:
+        """phi(x_i), scaled so that f = features @ coefficients."""
+
+    def evaluate(self, parameters: Parameters, inputs: Inputs) -> Outputs:
+        """f(x_i; a) = phi(x_i) . a."""
+        return self.features(parameters, inputs) @ parameters["coefficients"]

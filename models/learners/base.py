@@ -1,0 +1,67 @@
+"""What every learner is: an algorithm from a space and a sample to parameters."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from models.arrays import Parameters
+from models.hypothesis_spaces.base import HypothesisSpace
+from models.kinds import Kind
+from models.randomness import Randomness
+from models.samples import Sample
+
+Advance = Callable[[int, int], None]
+"""`advance(step, total)`: called at every optimisation step; raises Stopped when the run should end."""
+
+
+@dataclass(frozen=True)
+class LearningCurvePoint:
+    """Empirical risk after `step` steps, in the sample's units squared."""
+
+    step: int
+    empirical_risk: float
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a learner returns: the parameters theta^, the loss curve (at most about 200 points), and its remarks."""
+
+    parameters: Parameters
+    curve: tuple[LearningCurvePoint, ...] = ()
+    details: dict[str, float | int | str] = field(default_factory=dict)
+
+
+class Learner(Kind, ABC):
+    """An algorithm that looks for small empirical risk R_n(f) = (1/n) sum_i |f(x_i) - y_i|^2 in a space.
+
+    `standardise`: shift and scale inputs and labels by the training rows' means and deviations first. None: do so
+    for a table, and not for a synthetic target, whose inputs already lie in [0,1]^d.
+    """
+
+    standardise: bool | None = None
+
+    def refuses(self, space: HypothesisSpace) -> str | None:
+        """Why this learner cannot work in `space`, or None."""
+        return None
+
+    @abstractmethod
+    def fit(
+        self,
+        space: HypothesisSpace,
+        sample: Sample,
+        randomness: Randomness,
+        advance: Advance,
+        start: Parameters | None = None,
+    ) -> Fitted:
+        """Learn from the sample as given (scaling is the caller's), on the sample's device and in its precision.
+
+        `start`: parameters to begin with instead of the space's own draw.
+
+        Raises:
+            TrainingDiverged: the empirical risk is not finite or left every bound.
+            Stopped: from `advance`.
+        """
+
+    @abstractmethod
+    def flops(self, space: HypothesisSpace, sample_size: int, input_dimension: int, output_dimension: int) -> float:
+        """Floating-point operations of one fit, for the plan."""

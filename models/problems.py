@@ -1,0 +1,163 @@
+"""A learning problem made concrete: where samples come from, and what is known of f* and of the noise."""
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+
+from models.errors import InvalidData
+from models.randomness import Randomness, normal_rows, uniform_rows
+from models.samples import Sample
+from models.tables import Table
+from models.targets.base import Target
+
+
+@runtime_checkable
+class Problem(Protocol):
+    """y = f*(x) + noise with x ~ mu; samples are float64, in the data's own units.
+
+    `noise_variance`: E|y - f*(x)|^2, None where unknown. `input_sup_bound`: sup ||x||_inf known before any sample.
+    `scale_by_default`: whether a learner that does not say should standardise. `training_rows`: how many rows a
+    training sample can have at most, None for any number.
+    """
+
+    input_names: tuple[str, ...]
+    output_names: tuple[str, ...]
+    noise_variance: float | None
+    input_sup_bound: float | None
+    scale_by_default: bool
+    training_rows: int | None
+
+    def training_sample(self, sample_size: int | None, randomness: Randomness) -> Sample:
+        """n rows; a smaller n gives the first rows of a larger one. None: every training row of a table."""
+
+    def test_sample(self, size: int, randomness: Randomness) -> Sample:
+        """Rows independent of every training sample; a table gives its test rows, whatever `size`."""
+
+
+@dataclass(frozen=True)
+class SyntheticProblem:
+    """x ~ U[0,1]^d, y = f*(x) + noise * N(0,1): any number of rows, f* known."""
+
+    target: Target
+    dimension: int
+    noise: float
+    scale_by_default: bool = False
+    input_sup_bound: float | None = 1.0
+    training_rows: int | None = None
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """x1 .. xd."""
+        return tuple(f"x{index + 1}" for index in range(self.dimension))
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """y."""
+        return ("y",)
+
+    @property
+    def noise_variance(self) -> float | None:
+        """sigma^2."""
+        return self.noise**2
+
+    def inputs(self, size: int, randomness: Randomness, stream: str) -> torch.Tensor:
+        """x_1 .. x_n of the named stream, shape (n, d)."""
+        return uniform_rows(randomness, f"{stream}_inputs", size, self.dimension)
+
+    def _sample(self, size: int, randomness: Randomness, stream: str) -> Sample:
+        inputs = self.inputs(size, randomness, stream)
+        labels = self.target.evaluate(inputs)
+        if self.noise > 0:
+            labels = labels + self.noise * normal_rows(randomness, f"{stream}_noise", size, 1)
+        return Sample(inputs, labels)
+
+    def training_sample(self, sample_size: int | None, randomness: Randomness) -> Sample:
+        """n fresh rows of the stream `training`.
+
+        Raises:
+            InvalidData: no sample size is given.
+        """
+        if sample_size is None:
+            raise InvalidData("A synthetic target needs a sample_size.", "/sample_size")
+        return self._sample(sample_size, randomness, "training")
+
+    def test_sample(self, size: int, randomness: Randomness) -> Sample:
+        """Fresh rows of the stream `test`."""
+        return self._sample(size, randomness, "test")
+
+
+@dataclass(frozen=True)
+class TabularProblem:
+    """Rows of a table, split once into training and test rows; f* and the noise are unknown."""
+
+    input_names: tuple[str, ...]
+    output_names: tuple[str, ...]
+    training: Sample
+    test: Sample
+    noise_variance: float | None = None
+    input_sup_bound: float | None = None
+    scale_by_default: bool = True
+
+    @property
+    def training_rows(self) -> int | None:
+        """Rows outside the test rows."""
+        return self.training.size
+
+    def training_sample(self, sample_size: int | None, randomness: Randomness) -> Sample:
+        """The first n training rows in the order of a random permutation (stream `training_order`).
+
+        Raises:
+            InvalidData: more rows are asked for than there are.
+        """
+        size = self.training.size if sample_size is None else sample_size
+        if size > self.training.size:
+            raise InvalidData(f"{size} training rows are asked for; there are {self.training.size}.", "/sample_size")
+        order = torch.randperm(self.training.size, generator=randomness.generator("training_order"))[:size]
+        return Sample(self.training.inputs[order], self.training.labels[order])
+
+    def test_sample(self, size: int, randomness: Randomness) -> Sample:
+        """All test rows."""
+        return self.test
+
+
+def split_table(
+    table: Table,
+    target_columns: tuple[str, ...],
+    feature_columns: tuple[str, ...] | None,
+    test_fraction: float,
+    test_rows: tuple[int, ...] | None,
+    randomness: Randomness,
+) -> TabularProblem:
+    """Choose columns and rows: the named test rows, or a random `test_fraction` (stream `test_rows`), rounded up.
+
+    `feature_columns` None: every numeric column that is not a target.
+
+    Raises:
+        InvalidData: no feature is left, a column does not serve, or one side of the split would be empty.
+    """
+    features = feature_columns or tuple(
+        name for name in table.order if name in table.numbers and name not in target_columns
+    )
+    if not features:
+        raise InvalidData("No numeric feature column is left beside the target columns.", "/data/feature_columns")
+    inputs = table.matrix(features, "feature_columns")
+    labels = table.matrix(target_columns, "target_columns")
+    if test_rows is not None:
+        outside = [row for row in test_rows if not 0 <= row < table.rows]
+        if outside:
+            raise InvalidData(f"Test row {outside[0]} is outside 0..{table.rows - 1}.", "/data/test_rows")
+        chosen = torch.tensor(sorted(set(test_rows)), dtype=torch.int64)
+    else:
+        count = max(1, round(test_fraction * table.rows))
+        chosen = torch.randperm(table.rows, generator=randomness.generator("test_rows"))[:count]
+    in_test = torch.zeros(table.rows, dtype=torch.bool)
+    in_test[chosen] = True
+    if bool(in_test.all()) or not bool(in_test.any()):
+        raise InvalidData(f"{table.rows} rows cannot be split into training and test rows.", "/data/test_fraction")
+    return TabularProblem(
+        input_names=features,
+        output_names=target_columns,
+        training=Sample(inputs[~in_test], labels[~in_test]),
+        test=Sample(inputs[in_test], labels[in_test]),
+    )

@@ -1,0 +1,40 @@
+"""Empirical and population risk under squared loss, in label units squared."""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from models.arrays import Inputs, Labels, Outputs
+from models.errors import NumericalFailure
+from models.estimates import Estimate, mean_estimate
+from models.samples import Sample
+
+EVALUATION_BLOCK = 8192
+"""Rows evaluated at a time: bounds the memory of the activations."""
+
+
+def predictions(hypothesis: Callable[[Inputs], Outputs], inputs: Inputs) -> Outputs:
+    """hypothesis(x_i), in blocks of rows, without gradients."""
+    with torch.no_grad():
+        return torch.cat([hypothesis(block) for block in inputs.split(EVALUATION_BLOCK)])
+
+
+def squared_losses(outputs: Outputs, labels: Labels) -> Float[Tensor, " n"]:
+    """|f(x_i) - y_i|^2, summed over the outputs."""
+    return ((outputs - labels) ** 2).sum(dim=1)
+
+
+def risk(hypothesis: Callable[[Inputs], Outputs], sample: Sample) -> Estimate:
+    """Mean squared error over the sample with its Monte Carlo standard error.
+
+    On the training sample this is the empirical risk; on an independent one it estimates the population risk.
+
+    Raises:
+        NumericalFailure: some prediction is NaN or infinite.
+    """
+    losses = squared_losses(predictions(hypothesis, sample.inputs), sample.labels)
+    if not bool(torch.isfinite(losses).all()):
+        raise NumericalFailure("A prediction is not finite.")
+    return mean_estimate(losses)

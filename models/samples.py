@@ -1,0 +1,28 @@
+"""A sample S = {(x_i, y_i)}: what a learner sees and what a risk is measured on."""
+
+from dataclasses import dataclass
+
+import torch
+
+from models.arrays import Inputs, Labels
+
+
+@dataclass(frozen=True)
+class Sample:
+    """n rows of inputs and labels in the data's own units."""
+
+    inputs: Inputs
+    labels: Labels
+
+    @property
+    def size(self) -> int:
+        """n."""
+        return self.inputs.shape[0]
+
+    def first(self, size: int) -> "Sample":
+        """The first `size` rows."""
+        return Sample(self.inputs[:size], self.labels[:size])
+
+    def to(self, dtype: torch.dtype, device: str | torch.device = "cpu") -> "Sample":
+        """The same rows in another precision or place."""
+        return Sample(self.inputs.to(device, dtype), self.labels.to(device, dtype))
