@@ -1,0 +1,44 @@
+"""The surroundings of an experiment, faked with the real interface: everything in memory."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+
+@dataclass
+class FakeContext:
+    """A RunContext in memory. `stop_after` n: a stop is requested after n progress reports; None: never."""
+
+    device: str = "cpu"
+    tables: dict[str, Any] = field(default_factory=dict)
+    models: dict[str, Any] = field(default_factory=dict)
+    saved: dict[str, bytes] = field(default_factory=dict)
+    reports: list[tuple[str, int, int]] = field(default_factory=list)
+    stop_after: int | None = None
+
+    def progress(self, phase: str, step: int, total: int) -> None:
+        """Keep the report."""
+        self.reports.append((phase, step, total))
+
+    def should_stop(self) -> bool:
+        """Whether `stop_after` reports have been seen."""
+        return self.stop_after is not None and len(self.reports) >= self.stop_after
+
+    def table(self, dataset_id: str) -> Any:
+        """The table put into `tables`."""
+        return self.tables[dataset_id]
+
+    def learned_model(self, model_id: str) -> Any:
+        """The stored model put into `models`."""
+        return self.models[model_id]
+
+    def save(self, path: str, content: bytes) -> None:
+        """Keep the file in `saved`."""
+        self.saved[path] = content
+
+
+@pytest.fixture
+def context() -> FakeContext:
+    """A fresh context on the CPU: no tables, no models, no stop request."""
+    return FakeContext()
