@@ -10,3 +10,89 @@ from jaxtyping import install_import_hook
 
 # Before any import of models: the hook rewrites what is imported after it.
 install_import_hook("models", "beartype.beartype")
+
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+
+from db.engine import Database
+from db.migrate import migrate
+from db.settings import StorageSettings
+
+DEFAULT_DATABASE_URL = "postgresql://postgres@127.0.0.1:5432/postgres"
+DEFAULT_BROKER_URL = "redis://127.0.0.1:6379/0"
+
+
+def _unavailable(service: str, error: Exception) -> None:
+    """Skip with the reason; where REQUIRE_SERVICES=1, a missing service is a failure."""
+    reason = f"{service} is not reachable: {error}"
+    if os.environ.get("REQUIRE_SERVICES") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> str:
+    """URL of a PostgreSQL where test databases may be created."""
+    url = os.environ.get("RISKSCOPE_TEST_DATABASE_URL", DEFAULT_DATABASE_URL)
+    try:
+        psycopg.connect(url, connect_timeout=3).close()
+    except psycopg.OperationalError as error:
+        _unavailable("PostgreSQL", error)
+    return url
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """URL of an empty database of its own, dropped afterwards."""
+    name = f"riskscope_test_{secrets.token_hex(6)}"
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    yield postgres_server.rsplit("/", 1)[0] + "/" + name
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def broker_url() -> str:
+    """URL of a Redis; tests use keys of their own prefix."""
+    url = os.environ.get("RISKSCOPE_TEST_BROKER_URL", DEFAULT_BROKER_URL)
+    try:
+        with redis.Redis.from_url(url, socket_connect_timeout=3) as client:
+            client.ping()
+    except redis.RedisError as error:
+        _unavailable("Redis", error)
+    return url
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
+def storage_settings(request: pytest.FixtureRequest, tmp_path: Path) -> StorageSettings:
+    """Settings of an empty store, once on SQLite and once on PostgreSQL."""
+    url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else ""
+    return StorageSettings(data_directory=tmp_path / "data", database_url=url)
+
+
+@pytest.fixture
+def open_database() -> Iterator[Callable[[StorageSettings], Database]]:
+    """Opens and migrates databases, and closes them after the test."""
+    opened: list[Database] = []
+
+    def open_(settings: StorageSettings) -> Database:
+        database = Database(settings)
+        opened.append(database)
+        migrate(database)
+        return database
+
+    yield open_
+    for database in opened:
+        database.close()
+
+
+@pytest.fixture
+def database(storage_settings: StorageSettings, open_database: Callable[[StorageSettings], Database]) -> Database:
+    """A migrated, empty database."""
+    return open_database(storage_settings)

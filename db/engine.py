@@ -1,0 +1,81 @@
+"""Engine and unit of work: the one place that commits."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.orm import Session, sessionmaker
+
+from db.settings import StorageSettings
+
+
+def _write_json(value: Any) -> str:
+    # NaN has no place in a row, and infinity arrives here as "inf" already.
+    return json.dumps(value, allow_nan=False, separators=(",", ":"))
+
+
+class Database:
+    """A database and its two kinds of transaction. Built by a composition root, closed by it."""
+
+    def __init__(self, settings: StorageSettings) -> None:
+        url = settings.effective_database_url
+        self.is_sqlite = url.startswith("sqlite")
+        if self.is_sqlite:
+            settings.data_directory.mkdir(parents=True, exist_ok=True)
+            self.engine = create_engine(url, json_serializer=_write_json, connect_args={"timeout": 30})
+            _speak_sqlite_properly(self.engine)
+        else:
+            self.engine = create_engine(
+                url,
+                json_serializer=_write_json,
+                pool_pre_ping=True,
+                pool_size=settings.database_pool_size,
+                max_overflow=settings.database_pool_size,
+                connect_args={"connect_timeout": 5},
+            )
+        self._writing = sessionmaker(self.engine.execution_options(sqlite_begin="IMMEDIATE"), expire_on_commit=False)
+        self._reading = sessionmaker(self.engine.execution_options(sqlite_begin="DEFERRED"), expire_on_commit=False)
+
+    @contextmanager
+    def unit_of_work(self) -> Iterator[Session]:
+        """A writing transaction: commits at the end, rolls back on any exception."""
+        with self._writing.begin() as session:
+            yield session
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A reading transaction; what is written in it is rolled back."""
+        with self._reading() as session:
+            yield session
+
+    def close(self) -> None:
+        """Return every connection."""
+        self.engine.dispose()
+
+
+def _speak_sqlite_properly(engine: Engine) -> None:
+    """WAL, and a BEGIN of our own.
+
+    A DEFERRED transaction that reads and then writes fails at once when another wrote in between, whatever the busy
+    timeout; IMMEDIATE takes the write lock first and waits for it.
+    """
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: Any, record: Any) -> None:
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=30000", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Connection) -> None:
+        mode = connection.get_execution_options().get("sqlite_begin", "IMMEDIATE")
+        connection.exec_driver_sql(f"BEGIN {mode}")
+
+
+def sqlite_file(settings: StorageSettings) -> Path | None:
+    """The SQLite file of these settings, or None."""
+    url = settings.effective_database_url
+    return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None

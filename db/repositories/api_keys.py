@@ -1,0 +1,58 @@
+"""API keys."""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from db.identifiers import new_id
+from db.tables import ApiKey
+from db.types import now
+
+SCOPES = ("read", "submit", "predict", "admin")
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+class ApiKeys:
+    """Every owner's keys; only administrators and the authentication see them."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def create(self, owner: str, name: str, scopes: Sequence[str]) -> tuple[ApiKey, str]:
+        """A new key and its secret, which is not kept and cannot be shown again."""
+        secret = "rsk_" + secrets.token_urlsafe(32)
+        key = ApiKey(
+            id=new_id("key"), owner=owner, name=name, secret_sha256=_digest(secret), scopes=sorted(set(scopes))
+        )
+        self.session.add(key)
+        self.session.flush()
+        self.session.refresh(key)
+        return key, secret
+
+    def authenticate(self, secret: str) -> ApiKey | None:
+        """The live key of this secret, found by its hash, or None."""
+        return self.session.scalar(
+            select(ApiKey).where(ApiKey.secret_sha256 == _digest(secret), ApiKey.revoked_at.is_(None))
+        )
+
+    def live(self) -> Sequence[ApiKey]:
+        """Keys that are not revoked, oldest first."""
+        return list(self.session.scalars(select(ApiKey).where(ApiKey.revoked_at.is_(None)).order_by(ApiKey.id)))
+
+    def any_live(self) -> bool:
+        """Whether any key works."""
+        return bool(self.session.scalar(select(func.count()).select_from(ApiKey).where(ApiKey.revoked_at.is_(None))))
+
+    def revoke(self, key_id: str) -> bool:
+        """End a key at once; False where no live key has this id."""
+        key = self.session.scalar(select(ApiKey).where(ApiKey.id == key_id, ApiKey.revoked_at.is_(None)))
+        if key is not None:
+            key.revoked_at = now()
+            self.session.flush()
+        return key is not None

@@ -1,0 +1,240 @@
+"""The worker's side of a job: claim, heartbeat, finish, release, sweep. Every transition is one conditional UPDATE.
+
+A claim raises `attempt`, the fencing token. Whoever holds a claim names (job, attempt) in every later statement; no
+row changed means that the claim was lost, and whatever was computed must not be written.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, and_, case, func, select, type_coerce, update
+from sqlalchemy.orm import Session
+
+from db.job_state import JobStatus
+from db.repositories.changes import changed
+from db.repositories.job_events import record_event
+from db.tables import Job
+from db.types import after, now, seconds
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A running job in the hands of one worker."""
+
+    job_id: str
+    attempt: int
+    owner: str
+    kind: str
+    spec: dict[str, Any]
+    max_attempts: int
+    request_id: str | None
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """What a heartbeat learns: whether the claim still holds and whether the client wants it to end."""
+
+    held: bool
+    cancel_requested: bool
+
+
+def _held(job_id: str, attempt: int) -> ColumnElement[bool]:
+    return and_(Job.id == job_id, Job.attempt == attempt, Job.status == JobStatus.RUNNING)
+
+
+class JobQueue:
+    """The queue as workers see it, over every owner."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def claim(self, job_id: str | None, worker: str, lease_seconds: float) -> Claim | None:
+        """Take the named job if it is queued, else the first queued one by priority and age, else None.
+
+        A ring that comes late or twice thus still does useful work, and never the same work twice.
+        """
+        for candidate in ([job_id] if job_id is not None else []) + [None]:
+            wanted = select(Job.id).where(Job.status == JobStatus.QUEUED)
+            if candidate is not None:
+                wanted = wanted.where(Job.id == candidate)
+            else:
+                wanted = wanted.order_by(Job.priority.desc(), Job.id)
+            identifier = self.session.scalar(wanted.limit(1).with_for_update(skip_locked=True))
+            if identifier is None:
+                continue
+            row = self.session.execute(
+                update(Job)
+                .where(Job.id == identifier, Job.status == JobStatus.QUEUED)
+                .values(
+                    status=JobStatus.RUNNING,
+                    attempt=Job.attempt + 1,
+                    worker=worker,
+                    lease_expires_at=after(lease_seconds),
+                    started_at=func.coalesce(Job.started_at, now()),
+                    progress=None,
+                )
+                .returning(Job.id, Job.attempt, Job.owner, Job.kind, Job.spec, Job.max_attempts, Job.request_id)
+            ).one_or_none()
+            if row is not None:
+                record_event(self.session, row.id, "running", {"attempt": row.attempt})
+                return Claim(row.id, row.attempt, row.owner, row.kind, row.spec, row.max_attempts, row.request_id)
+        return None
+
+    def heartbeat(
+        self, job_id: str, attempt: int, lease_seconds: float, progress: dict[str, Any] | None = None
+    ) -> Heartbeat:
+        """Renew the lease; with `progress`, also store it and log it."""
+        values: dict[str, Any] = {"lease_expires_at": after(lease_seconds)}
+        if progress is not None:
+            values["progress"] = progress
+        row = self.session.execute(
+            update(Job).where(_held(job_id, attempt)).values(values).returning(Job.cancel_requested_at)
+        ).one_or_none()
+        if row is None:
+            return Heartbeat(held=False, cancel_requested=False)
+        if progress is not None:
+            record_event(self.session, job_id, "progress", progress)
+        return Heartbeat(held=True, cancel_requested=row.cancel_requested_at is not None)
+
+    def finish(
+        self,
+        job_id: str,
+        attempt: int,
+        status: JobStatus,
+        *,
+        result: dict[str, Any] | None = None,
+        error: dict[str, Any] | None = None,
+        model_ids: Sequence[str] = (),
+    ) -> bool:
+        """End the claim with a terminal status. False where the claim was lost: roll everything back."""
+        held = changed(
+            self.session,
+            update(Job)
+            .where(_held(job_id, attempt))
+            .values(
+                status=status,
+                result=result,
+                error=error,
+                model_ids=list(model_ids),
+                finished_at=now(),
+                lease_expires_at=None,
+            ),
+        )
+        if held:
+            data: dict[str, Any] = {"attempt": attempt}
+            if error is not None:
+                data["error"] = error
+            record_event(self.session, job_id, status.value, data)
+        return held
+
+    def release(self, job_id: str, attempt: int, reason: str) -> bool:
+        """Hand a job back unharmed: queued again at once, and this attempt does not count against the maximum."""
+        held = changed(
+            self.session,
+            update(Job)
+            .where(_held(job_id, attempt))
+            .values(
+                status=JobStatus.QUEUED,
+                max_attempts=Job.max_attempts + 1,
+                lease_expires_at=None,
+                worker=None,
+                progress=None,
+                rings=0,
+                queued_at=now(),
+                ring_at=now(),
+            ),
+        )
+        if held:
+            record_event(self.session, job_id, "queued", {"handed_back": reason, "attempt": attempt})
+        return held
+
+    def lose(self, job_id: str, attempt: int, cause: str) -> JobStatus | None:
+        """The run died under its claim: queue it again, or fail it as `worker_lost` after the last attempt.
+
+        A job whose cancellation was asked for is cancelled instead: what it did has certainly stopped.
+        Returns the new status, or None where the claim was lost already.
+        """
+        return self._lose_where(_held(job_id, attempt), cause)
+
+    def _lose_where(self, condition: ColumnElement[bool], cause: str) -> JobStatus | None:
+        exhausted = Job.attempt >= Job.max_attempts
+        cancelled = Job.cancel_requested_at.is_not(None)
+        ends = cancelled | exhausted
+        row = self.session.execute(
+            update(Job)
+            .where(condition)
+            .values(
+                status=case(
+                    (cancelled, JobStatus.CANCELLED.value),
+                    (exhausted, JobStatus.FAILED.value),
+                    else_=JobStatus.QUEUED.value,
+                ),
+                finished_at=case((ends, now()), else_=None),
+                lease_expires_at=None,
+                worker=None,
+                rings=0,
+                queued_at=now(),
+                ring_at=now(),
+            )
+            .returning(Job.id, Job.status, Job.attempt)
+        ).one_or_none()
+        if row is None:
+            return None
+        status = JobStatus(row.status)
+        data: dict[str, Any] = {"attempt": row.attempt, "cause": cause}
+        if status is JobStatus.FAILED:
+            error = {
+                "code": "worker_lost",
+                "message": f"The run ended without an answer in attempt {row.attempt}, the last allowed: {cause}.",
+                "param": None,
+            }
+            self.session.execute(update(Job).where(Job.id == row.id).values(error=error))
+            data["error"] = error
+        record_event(self.session, row.id, status.value, data)
+        return status
+
+    def requeue_expired(self, limit: int = 20) -> list[str]:
+        """End the claims whose lease ran out (see `lose`); ids of the jobs touched."""
+        expired = list(
+            self.session.scalars(
+                select(Job.id)
+                .where(Job.status == JobStatus.RUNNING, Job.lease_expires_at < now())
+                .limit(limit)
+                .with_for_update(skip_locked=True)
+            )
+        )
+        for job_id in expired:
+            self._lose_where(
+                and_(Job.id == job_id, Job.status == JobStatus.RUNNING, Job.lease_expires_at < now()),
+                "its worker stopped renewing the lease",
+            )
+        return expired
+
+    def due_rings(self, limit: int = 2) -> list[str]:
+        """The oldest queued jobs that should be rung for now; each waits twice as long for its next ring, to 60 s.
+
+        Few at a time: a free worker takes the oldest queued job whatever it was rung for.
+        """
+        due = list(
+            self.session.execute(
+                select(Job.id, Job.rings)
+                .where(Job.status == JobStatus.QUEUED, Job.ring_at <= now())
+                .order_by(Job.priority.desc(), Job.id)
+                .limit(limit)
+                .with_for_update(skip_locked=True)
+            )
+        )
+        for job_id, rings in due:
+            wait = min(60.0, 2.0 ** (rings + 1))
+            self.session.execute(update(Job).where(Job.id == job_id).values(rings=rings + 1, ring_at=after(wait)))
+        return [job_id for job_id, _ in due]
+
+    def oldest_queued_seconds(self) -> float | None:
+        """How long the job that has waited longest is waiting, for the watchdog; None: nothing is queued."""
+        waiting = self.session.scalar(
+            select(func.max(type_coerce(now(), BigInteger) - type_coerce(Job.queued_at, BigInteger))).where(
+                Job.status == JobStatus.QUEUED
+            )
+        )
+        return None if waiting is None else waiting / seconds(1)

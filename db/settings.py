@@ -1,0 +1,38 @@
+"""Where the rows and the files live."""
+
+from pathlib import Path
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
+
+
+class StorageSettings(BaseSettings):
+    """Read from RISKSCOPE_*: one prefix for the whole service."""
+
+    model_config = SettingsConfigDict(env_prefix="RISKSCOPE_", extra="ignore")
+
+    data_directory: Path = Field(default=Path(".riskscope"), description="Artefacts, and the embedded database.")
+    database_url: str = Field(default="", description="SQLAlchemy URL; empty: SQLite in the data directory.")
+    database_pool_size: int = Field(default=5, ge=1, le=100)
+
+    @field_validator("database_url")
+    @classmethod
+    def _psycopg(cls, url: str) -> str:
+        # The bare scheme means "PostgreSQL" to everyone; the driver is ours to choose.
+        for scheme in ("postgres://", "postgresql://"):
+            if url.startswith(scheme):
+                url = "postgresql+psycopg://" + url.removeprefix(scheme)
+        if url:
+            make_url(url)
+        return url
+
+    @property
+    def effective_database_url(self) -> str:
+        """The URL in force."""
+        return self.database_url or f"sqlite:///{self.data_directory.resolve() / 'riskscope.sqlite3'}"
+
+    @property
+    def artefact_directory(self) -> Path:
+        """Root of the artefact store."""
+        return self.data_directory.resolve() / "artefacts"
