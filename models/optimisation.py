@@ -1,0 +1,82 @@
+"""What every iterative learner shares: where it starts, what it evaluates, and when it has diverged."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from models.arrays import Outputs, Parameters, Scalar
+from models.errors import TrainingDiverged
+from models.hypothesis_spaces.base import HypothesisSpace, LinearSpace
+from models.learners.base import LearningCurvePoint
+from models.randomness import Randomness
+from models.risks import squared_losses
+from models.samples import Sample
+
+CURVE_POINTS = 100
+
+DIVERGENCE_FACTOR = 1e6
+"""A risk this many times the larger of the first risk and the labels' second moment has left every bound."""
+
+KEPT_FEATURES = 2**27
+"""Features of a linear space are computed once while n m is at most this; beyond it at every step."""
+
+
+def starting_parameters(
+    space: HypothesisSpace, sample: Sample, randomness: Randomness, start: Parameters | None
+) -> Parameters:
+    """A copy of `start`, or the space's draw from `randomness` itself, in the sample's precision and place.
+
+    The draw is `space.draw(d, k, randomness, dtype)`, so that whoever holds the same randomness holds the same frozen
+    features.
+    """
+    like = sample.inputs
+    if start is None:
+        start = space.draw(like.shape[1], sample.labels.shape[1], randomness, like.dtype)
+    return {name: value.detach().to(like.device, like.dtype).clone() for name, value in start.items()}
+
+
+def prepared(
+    space: HypothesisSpace, parameters: Parameters, inputs: Tensor
+) -> tuple[Tensor, Callable[[Parameters, Tensor], Outputs]]:
+    """Rows to train on and the map from them to outputs: the features of a linear space, once; otherwise the inputs."""
+    if isinstance(space, LinearSpace) and inputs.shape[0] * len(parameters["coefficients"]) <= KEPT_FEATURES:
+        with torch.no_grad():
+            return space.features(parameters, inputs), lambda theta, rows: rows @ theta["coefficients"]
+    return inputs, space.evaluate
+
+
+def empirical_risk(outputs: Outputs, labels: Tensor) -> Scalar:
+    """R_n, differentiable."""
+    return squared_losses(outputs, labels).mean()
+
+
+class LearningCurve:
+    """Collects at most about CURVE_POINTS risks and notices divergence.
+
+    `advice` is the sentence that a TrainingDiverged carries after the step's number.
+    """
+
+    def __init__(self, total: int, labels: Tensor, advice: str) -> None:
+        """For `total` steps on `labels`."""
+        self.points: list[LearningCurvePoint] = []
+        self._every = max(1, math.ceil(total / CURVE_POINTS))
+        self._total = total
+        self._advice = advice
+        self._scale = float((labels.double() ** 2).sum(dim=1).mean())
+
+    def due(self, step: int) -> bool:
+        """Whether the risk after `step` steps is wanted."""
+        return step % self._every == 0 or step == self._total
+
+    def record(self, step: int, risk: float) -> None:
+        """Keep a point.
+
+        Raises:
+            TrainingDiverged: the risk is not finite, or DIVERGENCE_FACTOR times where it began.
+        """
+        first = self.points[0].empirical_risk if self.points else risk
+        if not math.isfinite(risk) or risk > DIVERGENCE_FACTOR * max(first, self._scale, 1e-300):
+            raise TrainingDiverged(f"The empirical risk is {risk:.3g} at step {step}. {self._advice}", "/learner")
+        self.points.append(LearningCurvePoint(step, risk))
