@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -39,7 +39,7 @@ class TargetData(_Data):
     noise: Annotated[float, Field(ge=0, le=1e6)] = 0.0
 
     @model_validator(mode="after")
-    def _target_exists_in_this_dimension(self) -> Self:
+    def _target_exists_in_this_dimension(self) -> "TargetData":
         reason = self.target.check_dimension(self.dimension)
         if reason is not None:
             refuse("/dimension", reason)
@@ -66,10 +66,12 @@ class DatasetData(_Data):
     target_columns: Annotated[tuple[Column, ...], Field(min_length=1, max_length=1000)]
     feature_columns: Annotated[tuple[Column, ...], Field(min_length=1, max_length=10_000)] | None = None
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    test_rows: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1, max_length=1_000_000)] | None = None
+    test_rows: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1, max_length=1_000_000)] | None = (
+        None
+    )
 
     @model_validator(mode="after")
-    def _columns_are_distinct(self) -> Self:
+    def _columns_are_distinct(self) -> "DatasetData":
         named = [*self.target_columns, *(self.feature_columns or ())]
         twice = next((name for name in named if named.count(name) > 1), None) if len(named) < 1000 else None
         if twice is not None or len(set(named)) != len(named):

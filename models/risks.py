@@ -38,3 +38,16 @@ def risk(hypothesis: Callable[[Inputs], Outputs], sample: Sample) -> Estimate:
     if not bool(torch.isfinite(losses).all()):
         raise NumericalFailure("A prediction is not finite.")
     return mean_estimate(losses)
+
+
+def capped_losses(outputs: Outputs, labels: Labels, cap: float) -> Float[Tensor, " n"]:
+    """min(|f(x_i) - y_i|^2, M), in [0, M]; M = `cap` in label units squared."""
+    return squared_losses(outputs, labels).clamp(max=cap)
+
+
+def range_loss_cap(lower: Float[Tensor, " k"], upper: Float[Tensor, " k"]) -> float:
+    """M = sum_k (upper_k - lower_k)^2: the largest loss of a clipped prediction whose label lies in the range.
+
+    1.0 where the range is a point, so that losses still have a scale.
+    """
+    return float(((upper - lower).to(torch.float64) ** 2).sum()) or 1.0

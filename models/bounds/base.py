@@ -75,3 +75,24 @@ class Bound(Kind, ABC):
     @abstractmethod
     def evaluate(self, subject: BoundSubject, delta: float) -> BoundReport:
         """The bound at failure probability `delta` in (0,1). A failed assumption gives a refusal, not a number."""
+
+    def refused(
+        self,
+        subject: BoundSubject,
+        delta: float,
+        quantity: Quantity,
+        because: str,
+        assumptions: tuple[AssumptionStanding, ...] = (),
+    ) -> BoundReport:
+        """The report without a value: `because` names the assumption that fails."""
+        return BoundReport(
+            kind=self.kind,
+            quantity=quantity,
+            delta=delta,
+            value=None,
+            trivial_value=subject.loss_cap,
+            vacuous=None,
+            assumptions=assumptions,
+            reference=self.reference,
+            refused_because=because,
+        )

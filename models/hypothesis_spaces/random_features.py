@@ -1,12 +1,13 @@
 """The random feature model: a two-layer network whose inner weights stay where they were drawn."""
 
 import math
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import Field, model_validator
 
 from models.arrays import Features, Inputs, Parameters
+from models.complexities.path_norm_ball import PathWeights
 from models.errors import refuse
 from models.hypothesis_spaces.base import LinearSpace
 from models.onnx_graph import OnnxGraph
@@ -40,7 +41,7 @@ class RandomFeatures(LinearSpace):
     )
 
     @model_validator(mode="after")
-    def _bandwidth_belongs_to_cosine(self) -> Self:
+    def _bandwidth_belongs_to_cosine(self) -> "RandomFeatures":
         if self.feature != "cosine" and self.bandwidth is not None:
             refuse("/bandwidth", "Only cosine features have a bandwidth.")
         return self
@@ -76,6 +77,12 @@ class RandomFeatures(LinearSpace):
     @property
     def _factor(self) -> float:
         return math.sqrt((1 if self.feature == "relu" else 2) / self.width)
+
+    def path_norm_weights(self, parameters: Parameters) -> PathWeights | None:
+        """m^{-1/2} a_j, w_j and c_j of ReLU features, which are a two-layer network; None for cosines."""
+        if self.feature != "relu":
+            return None
+        return PathWeights(parameters["coefficients"] * self._factor, parameters["weights"], parameters["biases"])
 
     def onnx(self, graph: OnnxGraph, inputs: str, parameters: Parameters) -> str:
         """MatMul, Add, Relu or Cos, Mul, MatMul."""

@@ -7,6 +7,7 @@ import torch
 from pydantic import Field
 
 from models.arrays import Inputs, Outputs, Parameters
+from models.complexities.path_norm_ball import PathWeights
 from models.hypothesis_spaces.base import HypothesisSpace
 from models.onnx_graph import OnnxGraph
 from models.randomness import Randomness, normal_rows
@@ -75,6 +76,10 @@ class TwoLayer(HypothesisSpace):
         """alpha sum_j a_j relu(w_j.x_i + c_j)."""
         activations = torch.relu(torch.addmm(parameters["biases"], inputs, parameters["weights"].T))
         return (activations @ parameters["coefficients"]) * self.factor
+
+    def path_norm_weights(self, parameters: Parameters) -> PathWeights:
+        """alpha a_j, w_j and c_j."""
+        return PathWeights(parameters["coefficients"] * self.factor, parameters["weights"], parameters["biases"])
 
     def onnx(self, graph: OnnxGraph, inputs: str, parameters: Parameters) -> str:
         """MatMul, Add, Relu, MatMul, Mul."""

@@ -1,0 +1,55 @@
+"""Uniform bound on the generalization gap of two-layer ReLU networks by their path norm, whatever their width."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from models.arrays import Inputs
+from models.assumptions import Assumption, standing
+from models.bounds._uniform_gap import FIXED_LOSS, IID, ONE_OUTPUT, outputs_refusal, uniform_gap
+from models.bounds.base import Bound, BoundReport, BoundSubject
+from models.complexities.path_norm_ball import PathNormed, path_norm, path_norm_ball_complexity
+
+RELU = Assumption(name="two_layer_relu", text="f(x) = sum_j a_j max(0, w_j.x + c_j): two layers, activation max(0, t).")
+
+
+class PathNormBall(Bound):
+    """The gap over the path-norm ball that contains the model; the ball is chosen after training (peeling).
+
+    Scalings learnt from the sample are folded into the weights, so that the norm and the complexity speak of the raw
+    inputs x~ = (x, 1) and the statement holds although the scalings depend on the sample.
+    """
+
+    kind: Literal["path_norm_ball"]
+    sign_draws: Annotated[
+        int, Field(ge=100, le=100_000, description="Random sign vectors for the complexity; more tighten it.")
+    ] = 1000
+
+    statement = (
+        "With probability at least 1 - delta, for every two-layer ReLU network f of path norm sum_j |a_j| ||(w_j, "
+        "c_j)||_1 <= Q, Q on the grid sqrt(M) 2^(k/8): R(f) - R_n(f) <= 6 sqrt(M) (Q/N) E||sum_i xi_i x~_i||_inf + "
+        "M sqrt(2 ln(pairs/(delta w_k))/N) + (R_N(f) - R_n(f)); loss min(|clip f - y|^2, M), N = n - 2 rows beside "
+        "the two that set the clipping range (pairs = n(n-1)), or N = n and pairs = 1 where the range was given"
+    )
+    assumptions = (IID, FIXED_LOSS, ONE_OUTPUT, RELU)
+    reference = "ma2019priori"
+    examples = ({"kind": "path_norm_ball"}, {"kind": "path_norm_ball", "sign_draws": 4000})
+
+    def evaluate(self, subject: BoundSubject, delta: float) -> BoundReport:
+        """The bound on the gap. Randomness: the stream `path_norm_signs` of the subject."""
+        several = outputs_refusal(self, subject, delta)
+        if several is not None:
+            return several
+        model = subject.model
+        weights = model.space.path_norm_weights(model.parameters) if isinstance(model.space, PathNormed) else None
+        if weights is None:
+            reason = f"The space {model.space.kind!r} of this model is no two-layer network with activation max(0, t)."
+            refusal = (standing(RELU, "failed", reason),)
+            return self.refused(subject, delta, "generalization_gap", reason, refusal)
+
+        def complexity(inputs: Inputs, failure_probability: float) -> float:
+            randomness = subject.randomness.child("path_norm_signs")
+            return path_norm_ball_complexity(inputs, self.sign_draws, failure_probability, randomness).upper
+
+        norm = path_norm(weights, model.input_scaling, model.output_scaling)
+        return uniform_gap(self, subject, delta, norm, complexity, (standing(RELU, "checked"),))
