@@ -1,0 +1,1 @@
+"""HTTP only: requests in, rows and served artefacts out. Computes nothing but predictions."""

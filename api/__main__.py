@@ -1,0 +1,55 @@
+"""`python -m api`: uvicorn over one app, on a port or on a socket inherited from the supervisor."""
+
+import sys
+
+import uvicorn
+
+from api.logs import configure_logs
+from api.main import create_app
+from api.settings import ApiSettings
+from db.engine import Database
+from db.migrate import schema_is_current
+from db.repositories.api_keys import ApiKeys
+
+
+def refusal(settings: ApiSettings) -> str | None:
+    """Why this server must not start, or None."""
+    database = Database(settings)
+    try:
+        if not schema_is_current(database):
+            return "The database is not at the current schema: run 'riskscope migrate' first."
+        if settings.bound_to_loopback or settings.admin_key is not None:
+            return None
+        with database.reading() as session:
+            if ApiKeys(session).any_live():
+                return None
+        return (
+            f"Bound to {settings.host}, and no API key exists: anyone could use it. Create one with "
+            "'riskscope keys create', set RISKSCOPE_ADMIN_KEY, or bind to 127.0.0.1."
+        )
+    finally:
+        database.close()
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT."""
+    settings = ApiSettings()
+    configure_logs(settings.log_level)
+    reason = refusal(settings)
+    if reason is not None:
+        sys.exit(reason)
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        fd=settings.socket_fd,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # An open event stream would hold the shutdown for ever.
+        timeout_graceful_shutdown=3,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""What routes ask for. The services are built by the composition root and live in the app's state."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from fastapi import Depends, Query, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from api.authentication import Authenticator, Principal
+from api.doorbell import Doorbell
+from api.errors import Forbidden
+from api.metrics import Metrics
+from api.serving.sessions import ModelSessions
+from api.settings import ApiSettings
+from db.artefact_store import ArtefactStore
+from db.engine import Database
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything that outlives a request."""
+
+    settings: ApiSettings
+    database: Database
+    store: ArtefactStore
+    doorbell: Doorbell
+    authenticator: Authenticator
+    metrics: Metrics
+    sessions: ModelSessions
+
+
+def get_services(request: Request) -> Services:
+    """The composition root's services."""
+    services: Services = request.app.state.services
+    return services
+
+
+AppServices = Annotated[Services, Depends(get_services)]
+
+_BEARER = HTTPBearer(auto_error=False, description="An API key. Not needed on loopback while no key exists.")
+
+
+def principal_with(scope: str) -> Callable[..., Principal]:
+    """A dependency that authenticates and demands a scope."""
+
+    def authenticate(
+        request: Request,
+        services: AppServices,
+        _: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
+    ) -> Principal:
+        principal = services.authenticator.authenticate(request.headers.get("authorization"))
+        if not principal.may(scope):
+            raise Forbidden(f"This key lacks the scope {scope!r}.")
+        return principal
+
+    return authenticate
+
+
+Reader = Annotated[Principal, Depends(principal_with("read"))]
+Submitter = Annotated[Principal, Depends(principal_with("submit"))]
+Predictor = Annotated[Principal, Depends(principal_with("predict"))]
+Administrator = Annotated[Principal, Depends(principal_with("admin"))]
+
+
+@dataclass(frozen=True)
+class Paging:
+    """The parameters of every list."""
+
+    limit: int
+    after: str | None
+    order: Literal["asc", "desc"]
+
+
+def paging(
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    after: Annotated[str | None, Query(max_length=64, description="The last id of the page before.")] = None,
+    order: Literal["asc", "desc"] = "desc",
+) -> Paging:
+    """`?limit=&after=&order=`."""
+    return Paging(limit, after, order)
+
+
+PageParameters = Annotated[Paging, Depends(paging)]

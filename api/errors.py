@@ -1,0 +1,214 @@
+"""Every error a client can see, as RFC 9457 problem+json.
+
+Problem                     status
+├── Malformed               400
+├── Unauthenticated         401
+├── Forbidden               403
+├── NotFound                404
+├── Conflict                409
+├── TooLarge                413
+├── UnsupportedMediaType    415
+├── Unprocessable           422   names each bad field by JSON pointer
+├── TooManyRequests         429   Retry-After
+└── Unavailable             503   Retry-After
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from sqlalchemy.exc import OperationalError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+logger = structlog.get_logger(__name__)
+
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+
+
+class FieldError(BaseModel):
+    """One field that is wrong; `pointer` is an RFC 6901 JSON pointer into the body, or the parameter's name."""
+
+    pointer: str
+    detail: str
+
+
+class ProblemDocument(BaseModel):
+    """The body of every error. `error` repeats the detail for Open Inference clients, who decode that member."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    instance: str
+    error: str
+    request_id: str
+    errors: list[FieldError] = Field(default_factory=list)
+
+
+class Problem(Exception):
+    """Root of the tree."""
+
+    status = 500
+    title = "Internal error"
+
+    def __init__(
+        self, detail: str, *, errors: Sequence[FieldError] = (), headers: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.errors = list(errors)
+        self.headers = headers or {}
+
+
+class Malformed(Problem):
+    status, title = 400, "Malformed request"
+
+
+class Unauthenticated(Problem):
+    status, title = 401, "Authentication required"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, headers={"WWW-Authenticate": "Bearer"})
+
+
+class Forbidden(Problem):
+    status, title = 403, "Forbidden"
+
+
+class NotFound(Problem):
+    status, title = 404, "Not found"
+
+
+class Conflict(Problem):
+    status, title = 409, "Conflict with the present state"
+
+
+class TooLarge(Problem):
+    status, title = 413, "Too large"
+
+
+class UnsupportedMediaType(Problem):
+    status, title = 415, "Unsupported media type"
+
+
+class Unprocessable(Problem):
+    status, title = 422, "The request cannot be processed"
+
+
+class TooManyRequests(Problem):
+    status, title = 429, "Too many requests"
+
+    def __init__(self, detail: str, retry_after_seconds: int = 5) -> None:
+        super().__init__(detail, headers={"Retry-After": str(retry_after_seconds)})
+
+
+class Unavailable(Problem):
+    status, title = 503, "Temporarily unavailable"
+
+    def __init__(self, detail: str, retry_after_seconds: int = 5) -> None:
+        super().__init__(detail, headers={"Retry-After": str(retry_after_seconds)})
+
+
+def field_problem(pointer: str, detail: str) -> Unprocessable:
+    """One bad field."""
+    return Unprocessable(detail, errors=[FieldError(pointer=pointer, detail=detail)])
+
+
+def json_pointer(location: Sequence[int | str], body: Any) -> str:
+    """A pydantic location as an RFC 6901 pointer into `body`.
+
+    Pydantic inserts the tags of discriminated unions ("two_layer") and of plain unions ("list[...]") into locations;
+    a step that the body does not have is such a tag, unless it is the last: then it names a missing field.
+    """
+    pointer, here = "", body
+    steps = list(location)
+    for index, step in enumerate(steps):
+        if (isinstance(here, dict) and step in here) or (isinstance(here, list | tuple) and isinstance(step, int) and step < len(here)):
+            here = here[step]
+        elif index < len(steps) - 1 or not isinstance(here, dict) or step == here.get("kind"):
+            continue
+        pointer += "/" + str(step).replace("~", "~0").replace("/", "~1")
+    return pointer
+
+
+def field_errors(errors: Sequence[Any], body: Any, prefix: Sequence[str] = ()) -> list[FieldError]:
+    """Pydantic's errors as ours, without echoing the input. `prefix`: leading location steps to drop ("body")."""
+    found: list[FieldError] = []
+    for error in errors:
+        location = list(error["loc"])
+        if location[: len(prefix)] == list(prefix):
+            location = location[len(prefix) :]
+        context = error.get("ctx") or {}
+        pointer = json_pointer(location, body) + str(context.get("pointer", ""))
+        detail = str(error["msg"])
+        if error["type"] == "union_tag_invalid":
+            pointer += "/kind"
+            detail = f"Unknown kind {context['tag']!r}; known kinds: {context['expected_tags']}."
+        elif error["type"] == "union_tag_not_found":
+            pointer += "/kind"
+            detail = "A kind is required."
+        if all(known.pointer != pointer or known.detail != detail for known in found):
+            found.append(FieldError(pointer=pointer, detail=detail))
+    return found
+
+
+def _respond(request: Request, problem: Problem) -> Response:
+    document = ProblemDocument(
+        title=problem.title,
+        status=problem.status,
+        detail=problem.detail,
+        instance=request.url.path,
+        error=problem.detail,
+        request_id=getattr(request.state, "request_id", ""),
+        errors=problem.errors,
+    )
+    return JSONResponse(
+        document.model_dump(), status_code=problem.status, headers=problem.headers, media_type=PROBLEM_MEDIA_TYPE
+    )
+
+
+def _from_request_validation(error: RequestValidationError) -> Problem:
+    if any(item["type"] == "json_invalid" for item in error.errors()):
+        return Malformed("The body is not valid JSON.")
+    in_body = [item for item in error.errors() if item["loc"] and item["loc"][0] == "body"]
+    elsewhere = [item for item in error.errors() if item not in in_body]
+    errors = field_errors(in_body, error.body, ("body",))
+    errors += [FieldError(pointer=str(item["loc"][-1]), detail=str(item["msg"])) for item in elsewhere]
+    first = errors[0]
+    return Unprocessable(f"{first.pointer or 'body'}: {first.detail}", errors=errors)
+
+
+def _from_http_exception(error: HTTPException) -> Problem:
+    problem = Problem(str(error.detail), headers=dict(error.headers or {}))
+    problem.status, problem.title = error.status_code, str(error.detail)
+    return problem
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """The one table: what is raised -> what the client reads."""
+
+    @app.exception_handler(Problem)
+    def _on_problem(request: Request, error: Problem) -> Response:
+        return _respond(request, error)
+
+    @app.exception_handler(RequestValidationError)
+    def _on_validation(request: Request, error: RequestValidationError) -> Response:
+        return _respond(request, _from_request_validation(error))
+
+    @app.exception_handler(HTTPException)
+    def _on_http(request: Request, error: HTTPException) -> Response:
+        return _respond(request, _from_http_exception(error))
+
+    @app.exception_handler(OperationalError)
+    def _on_database(request: Request, error: OperationalError) -> Response:
+        logger.error("database_unavailable", exc_info=error)
+        return _respond(request, Unavailable("The database does not answer; try again."))
+
+    @app.exception_handler(Exception)
+    def _on_defect(request: Request, error: Exception) -> Response:
+        logger.error("unhandled_exception", path=request.url.path, exc_info=error)
+        return _respond(request, Problem("Something went wrong on our side; the request id finds it in the logs."))

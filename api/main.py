@@ -1,0 +1,113 @@
+"""The API's composition root."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from api.authentication import Authenticator
+from api.dependencies import Services
+from api.doorbell import Doorbell
+from api.errors import PROBLEM_MEDIA_TYPE, ProblemDocument, install_error_handlers
+from api.metrics import Metrics
+from api.middleware import BodyCap, RequestEnvelope
+from api.routes import (
+    api_keys,
+    catalogue,
+    datasets,
+    decompositions,
+    health,
+    inference_protocol,
+    jobs,
+    learned_models,
+    predictions,
+)
+from api.serving.sessions import ModelSessions
+from api.settings import ApiSettings
+from db.artefact_store import ArtefactStore
+from db.engine import Database
+
+ROUTERS = (
+    datasets.router,
+    catalogue.router,
+    jobs.router,
+    decompositions.router,
+    learned_models.router,
+    predictions.router,
+    inference_protocol.router,
+    api_keys.router,
+    health.router,
+)
+
+
+def create_app(settings: ApiSettings) -> FastAPI:
+    """The application over one database, one store and one broker; they are opened and closed with its lifespan."""
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        database = Database(settings)
+        store = ArtefactStore(settings.artefact_directory)
+        services = Services(
+            settings=settings,
+            database=database,
+            store=store,
+            doorbell=Doorbell(settings.broker_url),
+            authenticator=Authenticator(settings, database),
+            metrics=metrics,
+            sessions=ModelSessions(store, settings.model_cache_bytes),
+        )
+        app.state.services = services
+        try:
+            yield
+        finally:
+            services.sessions.close()
+            services.doorbell.close()
+            database.close()
+
+    app = FastAPI(
+        title="riskscope",
+        version=version("riskscope"),
+        summary="Supervised learning with its error explained: approximation, estimation, optimization, and bounds.",
+        lifespan=lifespan,
+    )
+    app.add_middleware(
+        BodyCap,
+        max_body_bytes=settings.max_body_bytes,
+        max_upload_bytes=settings.max_upload_bytes,
+        upload_path="/v1/datasets",
+    )
+    app.add_middleware(RequestEnvelope, metrics=metrics)
+    install_error_handlers(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """The document, with problem+json as every operation's error instead of FastAPI's own."""
+    if app.openapi_schema is not None:
+        return app.openapi_schema
+    document = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
+    schemas = document["components"]["schemas"]
+    for name, schema in ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")["$defs"].items():
+        schemas[name] = schema
+    problem = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
+    problem.pop("$defs", None)
+    schemas["ProblemDocument"] = problem
+    schemas.pop("HTTPValidationError", None)
+    schemas.pop("ValidationError", None)
+    default = {
+        "description": "An error, as RFC 9457 says.",
+        "content": {PROBLEM_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}},
+    }
+    for path in document["paths"].values():
+        for operation in path.values():
+            operation["responses"].pop("422", None)
+            operation["responses"]["default"] = default
+    app.openapi_schema = document
+    return document

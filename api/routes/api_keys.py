@@ -1,0 +1,5 @@
+"""Routes of api_keys."""
+
+from fastapi import APIRouter
+
+router = APIRouter()

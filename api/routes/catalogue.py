@@ -1,0 +1,5 @@
+"""Routes of catalogue."""
+
+from fastapi import APIRouter
+
+router = APIRouter()

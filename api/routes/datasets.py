@@ -1,0 +1,5 @@
+"""Routes of datasets."""
+
+from fastapi import APIRouter
+
+router = APIRouter()

@@ -1,0 +1,5 @@
+"""Routes of decompositions."""
+
+from fastapi import APIRouter
+
+router = APIRouter()

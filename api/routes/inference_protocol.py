@@ -1,0 +1,5 @@
+"""Routes of inference_protocol."""
+
+from fastapi import APIRouter
+
+router = APIRouter()

@@ -1,0 +1,5 @@
+"""Routes of learned_models."""
+
+from fastapi import APIRouter
+
+router = APIRouter()

@@ -1,0 +1,5 @@
+"""Routes of predictions."""
+
+from fastapi import APIRouter
+
+router = APIRouter()

@@ -1,0 +1,1 @@
+"""Predictions from stored ONNX graphs: sessions and payload codecs. Nothing here imports torch."""

@@ -1,0 +1,46 @@
+"""Settings of the API process, read from RISKSCOPE_*. Every cap that a client can meet is here, with its number."""
+
+import ipaddress
+
+import psutil
+from pydantic import Field, SecretStr
+
+from db.settings import StorageSettings
+
+
+class ApiSettings(StorageSettings):
+    """The defaults suit one machine and its user."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    socket_fd: int | None = Field(default=None, description="A listening socket inherited from the supervisor.")
+    broker_url: str = "redis://127.0.0.1:6379/0"
+    admin_key: SecretStr | None = Field(default=None, description="A key with every scope, from the environment.")
+
+    max_body_bytes: int = Field(default=8 * 2**20, ge=1024, description="Cap of a JSON request body.")
+    max_upload_bytes: int = Field(default=512 * 2**20, ge=1024, description="Cap of an uploaded file.")
+    max_dataset_rows: int = Field(default=10_000_000, ge=1)
+    max_dataset_columns: int = Field(default=10_000, ge=1)
+    max_prediction_rows: int = Field(default=100_000, ge=1, description="Cap of the rows of one prediction request.")
+    max_queued_jobs: int = Field(default=10_000, ge=1, description="A full queue answers 429.")
+    max_attempts: int = Field(default=3, ge=1, le=100, description="Attempts of a job whose worker is lost.")
+    max_job_memory_bytes: int = Field(
+        default_factory=lambda: int(0.8 * psutil.virtual_memory().total),
+        ge=1,
+        description="A job planned above this is refused before it is queued.",
+    )
+    max_wait_seconds: float = Field(default=60.0, ge=0, description="Cap of ?wait= on a job.")
+    idempotency_seconds: float = Field(default=86_400.0, ge=60)
+    model_cache_bytes: int = Field(default=2 * 2**30, ge=2**20, description="Memory for open model sessions.")
+    fresh_worker_seconds: float = Field(default=45.0, ge=1)
+    log_level: str = "INFO"
+
+    @property
+    def bound_to_loopback(self) -> bool:
+        """Whether only this machine can connect."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False

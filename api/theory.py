@@ -1,0 +1,58 @@
+"""The one door to the mathematics: specifications in, plans and descriptions out."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from api.errors import field_problem
+from models.catalogue import FAMILIES, KindDescription, describe
+from models.errors import InvalidData
+from models.experiments import AnyExperiment, Experiment, Plan, TableShape
+
+JobSpecification = AnyExperiment
+"""The discriminated union of every kind of job; a new kind shows in OpenAPI by itself."""
+
+__all__ = [
+    "Experiment",
+    "JobSpecification",
+    "KindDescription",
+    "Plan",
+    "TableShape",
+    "describe_family",
+    "describe_kind",
+    "families",
+    "plan_job",
+]
+
+
+def families() -> tuple[str, ...]:
+    """Names of the families of kinds."""
+    return tuple(FAMILIES)
+
+
+def describe_family(family: str) -> list[KindDescription] | None:
+    """Every kind of a family, or None where there is no such family."""
+    if family not in FAMILIES:
+        return None
+    return [describe(family, kind) for kind in FAMILIES[family]]
+
+
+def describe_kind(family: str, kind: str) -> KindDescription | None:
+    """One kind, or None."""
+    return describe(family, kind) if kind in FAMILIES.get(family, {}) else None
+
+
+def plan_job(experiment: Experiment, tables: Mapping[str, TableShape]) -> Plan:
+    """What a job will cost.
+
+    Raises:
+        Unprocessable: it cannot be run on these tables; names the field under /spec.
+    """
+    try:
+        return experiment.plan(tables)
+    except InvalidData as error:
+        raise field_problem("/spec" + (error.param or ""), error.message) from error
+
+
+def specification_json(experiment: Experiment) -> dict[str, Any]:
+    """The specification as stored and shown, defaults filled in."""
+    return experiment.model_dump(mode="json")
