@@ -1,0 +1,187 @@
+"""The two reference functions of a decomposition: f_m, the best of the space, and f~, the best on the sample."""
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol, runtime_checkable
+
+import torch
+
+from models.arrays import Inputs, Labels, Parameters
+from models.hypothesis_spaces.base import HypothesisSpace, LinearSpace
+from models.learners.base import Advance
+from models.randomness import Randomness
+from models.reference_training import (
+    WARM_STEP_SIZE,
+    Batches,
+    ReferenceBudget,
+    best_of,
+    descend,
+    restart_step_size,
+    row_batches,
+)
+from models.samples import Sample
+from models.streamed_least_squares import StreamedLeastSquares
+
+WARM_STARTS = 2
+"""How many of the functions found on samples are trained on with fresh rows."""
+BATCHES_PER_DRAW = 32
+
+
+@runtime_checkable
+class KnownTarget(Protocol):
+    """f*."""
+
+    def evaluate(self, inputs: Inputs) -> Labels:
+        """f*(x_i), shape (n, k)."""
+
+
+@runtime_checkable
+class Population(Protocol):
+    """A law of (x, y) with known f*: what a decomposition needs beside a sample."""
+
+    @property
+    def target(self) -> KnownTarget:
+        """f*."""
+
+    @property
+    def noise_variance(self) -> float | None:
+        """E|y - f*(x)|^2."""
+
+    def inputs(self, size: int, randomness: Randomness, stream: str) -> Inputs:
+        """x_1 .. x_n ~ mu of the named stream, float64 on the CPU."""
+
+    def training_sample(self, sample_size: int | None, randomness: Randomness) -> Sample:
+        """n rows with noise; a smaller n gives the first rows of a larger one."""
+
+
+def fresh_sample(population: Population, size: int, randomness: Randomness, stream: str) -> Sample:
+    """`size` fresh inputs with their noiseless labels f*(x), float64: R and R - noise have the same minimisers."""
+    inputs = population.inputs(size, randomness, stream)
+    return Sample(inputs, population.target.evaluate(inputs))
+
+
+def projection(
+    space: LinearSpace,
+    parameters: Parameters,
+    population: Population,
+    rows: int,
+    randomness: Randomness,
+    advance: Advance,
+) -> Parameters:
+    """f_m of a linear space: the L2(mu) projection of f*, by least squares over `rows` fresh noiseless points.
+
+    The frozen features are those of `parameters`. The points (stream `projection`) arrive in blocks, so the memory
+    is O(m^2) whatever `rows`. R(f_m) - R(f*) comes out too large by a relative m/rows in the mean.
+
+    Raises:
+        Stopped: from `advance`, called at every block.
+    """
+    coefficients = parameters["coefficients"]
+    fit = StreamedLeastSquares(coefficients.shape[0])
+    block_rows = max(4_096, 4 * coefficients.shape[0])
+    blocks = -(-rows // block_rows)
+    for block in range(blocks):
+        advance(block, blocks)
+        size = min(block_rows, rows - block * block_rows)
+        points = fresh_sample(population, size, randomness.child(str(block)), "projection")
+        points = points.to(coefficients.dtype, coefficients.device)
+        fit.add(space.features(parameters, points.inputs), points.labels)
+    return {**parameters, "coefficients": fit.solution().to(coefficients.dtype)}
+
+
+def least_squares_on_samples(
+    space: LinearSpace, parameters: Parameters, sample: Sample, sample_sizes: Sequence[int]
+) -> dict[int, Parameters]:
+    """f~ of a linear space on the first n rows, for each n: least squares, of minimum norm where m > n.
+
+    The features of the largest sample are computed once, and each sample size continues the triangle of the one
+    before. A learner's own penalty does not enter here: its bias is part of the optimization term.
+    """
+    coefficients = parameters["coefficients"]
+    fit = StreamedLeastSquares(coefficients.shape[0])
+    minimisers: dict[int, Parameters] = {}
+    used = 0
+    for size in sorted(sample_sizes):
+        block = Sample(sample.inputs[used:size], sample.labels[used:size]).to(coefficients.dtype, coefficients.device)
+        with torch.no_grad():
+            fit.add(space.features(parameters, block.inputs), block.labels)
+        minimisers[size] = {**parameters, "coefficients": fit.solution().to(coefficients.dtype)}
+        used = size
+    return minimisers
+
+
+def best_on_sample(
+    space: HypothesisSpace,
+    sample: Sample,
+    starts: Iterable[Parameters],
+    learned: Parameters,
+    budget: ReferenceBudget,
+    randomness: Randomness,
+    advance: Advance,
+) -> Parameters:
+    """f~ of a non-convex space: least R_n over restarts from `starts`, a warm start from f^, and f^ itself.
+
+    So R_n(f~) <= R_n(f^) always. An upper estimate of min R_n: nothing says that the restarts found it.
+    """
+    precision = next(iter(learned.values()))
+    rows = sample.to(precision.dtype, precision.device)
+    candidates = [learned]
+    runs = [(learned, WARM_STEP_SIZE), *((start, restart_step_size(i)) for i, start in enumerate(starts))]
+    for index, (start, step_size) in enumerate(runs):
+        batches = row_batches(rows, budget.batch, randomness.child(f"run_{index}"))
+        candidates.append(descend(space, start, batches, budget.steps, step_size, advance))
+    return best_of(space, candidates, sample)
+
+
+def best_in_space(
+    space: HypothesisSpace,
+    population: Population,
+    starts: Iterable[Parameters],
+    found: Sequence[Parameters],
+    budget: ReferenceBudget,
+    randomness: Randomness,
+    advance: Advance,
+) -> Parameters:
+    """f_m of a non-convex space: least risk among restarts on fresh rows, and every function `found` on a sample.
+
+    Each step sees new rows with noiseless labels; the best of `found` are trained on in the same way. The choice is
+    made on a selection sample of its own, on which R(f_m) <= R(f) holds for every f in `found`. An upper estimate of
+    inf R over the space, in expectation, when measured on a third, independent sample; the lower end is R(f*).
+    """
+    selection = fresh_sample(population, budget.selection_size, randomness, "selection")
+    candidates = list(found)
+    warm = _least_risk(space, found, selection, WARM_STARTS)
+    runs = [
+        *((parameters, WARM_STEP_SIZE) for parameters in warm),
+        *((start, restart_step_size(i)) for i, start in enumerate(starts)),
+    ]
+    for index, (start, step_size) in enumerate(runs):
+        batches = _fresh_batches(population, budget.batch, randomness.child(f"run_{index}"), start)
+        candidates.append(descend(space, start, batches, budget.population_steps, step_size, advance))
+    return best_of(space, candidates, selection)
+
+
+def _least_risk(space: HypothesisSpace, found: Sequence[Parameters], selection: Sample, count: int) -> list[Parameters]:
+    remaining, chosen = list(found), []
+    while remaining and len(chosen) < count:
+        best = best_of(space, remaining, selection)
+        remaining = [parameters for parameters in remaining if parameters is not best]
+        chosen.append(best)
+    return chosen
+
+
+def _fresh_batches(population: Population, batch: int, randomness: Randomness, start: Parameters) -> Batches:
+    precision = next(iter(start.values()))
+    held: list[Sample] = []
+
+    def draw(step: int) -> Sample:
+        turn = step % BATCHES_PER_DRAW
+        if turn == 0:
+            rows = fresh_sample(population, batch * BATCHES_PER_DRAW, randomness.child(str(step)), "fresh")
+            rows = rows.to(precision.dtype, precision.device)
+            held[:] = [
+                Sample(inputs, labels)
+                for inputs, labels in zip(rows.inputs.split(batch), rows.labels.split(batch), strict=True)
+            ]
+        return held[turn]
+
+    return draw

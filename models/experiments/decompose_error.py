@@ -1,0 +1,240 @@
+"""Where the error comes from: approximation, estimation and optimization over widths and sample sizes."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
+
+from models.assumptions import Assumption
+from models.data import Data, TargetData
+from models.decomposition_cost import decomposition_plan
+from models.decomposition_grid import CellOutcome, DecompositionSetting, decompose_width
+from models.decomposition_reading import cell_row, reading
+from models.error_decomposition import DecompositionCell, cell_estimates
+from models.errors import AssumptionFailed, refuse
+from models.experiments.base import Experiment, ExperimentResult, Plan, TableShape
+from models.hypothesis_spaces import AnyHypothesisSpace, HypothesisSpace
+from models.learners import AnyLearner, Learner
+from models.learners.base import Advance
+from models.problems import SyntheticProblem
+from models.randomness import Randomness
+from models.reference_training import BUDGETS, Effort
+from models.run_context import RunContext, advance
+
+MAX_UNITS = 20_000
+"""Trained functions of one job: spaces x widths x sample sizes x seeds."""
+
+
+def _one_or_several(value: Any) -> str:
+    return "several" if isinstance(value, list | tuple) else "one"
+
+
+Spaces = Annotated[
+    Annotated[AnyHypothesisSpace, Tag("one")]
+    | Annotated[tuple[AnyHypothesisSpace, ...], Field(min_length=1, max_length=8), Tag("several")],
+    Discriminator(_one_or_several),
+]
+Learners = Annotated[
+    Annotated[AnyLearner, Tag("one")]
+    | Annotated[tuple[AnyLearner, ...], Field(min_length=1, max_length=8), Tag("several")],
+    Discriminator(_one_or_several),
+]
+
+
+class ReferenceSearch(BaseModel):
+    """How hard to look for the two reference functions f_m and f~."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    effort: Annotated[Effort, Field(description="Restarts, steps and fresh rows spent on f_m and f~.")] = "standard"
+
+
+class DecomposeError(Experiment):
+    """R(f^) - noise in three terms for every space, width m and sample size n, each with its error bar and an advice.
+
+    f_m is the best function of the space, f~ the best on the sample. In a linear space f_m is the L2(mu) projection
+    over fresh noiseless points and f~ is least squares (of minimum norm where m > n); a learner's penalty belongs to
+    f^, so its bias is part of the optimization term. In other spaces both are the best of restarts: approximation and
+    estimation then move if more effort is spent, and approximation is the upper end of a bracket that starts at 0.
+
+    Seed s uses the random tree of `seed` + s: its sample, draw and learner streams serve every space, width and n.
+    All functions are measured at the same test inputs against f* itself; the noise variance is added exactly.
+    Linear spaces are computed in float64, others in float32.
+    """
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    kind: Literal["decompose_error"]
+    data: Annotated[Data, Field(description="A synthetic target: the split needs f* and fresh points.")]
+    hypothesis_space: Annotated[Spaces, Field(description="One space or up to 8; their own width is not used.")]
+    learner: Annotated[Learners, Field(description="One learner for all spaces, or one for each.")]
+    widths: Annotated[tuple[Annotated[int, Field(ge=1, le=65_536)], ...], Field(min_length=1, max_length=64)]
+    sample_sizes: Annotated[tuple[Annotated[int, Field(ge=1, le=10_000_000)], ...], Field(min_length=1, max_length=64)]
+    seeds: Annotated[int, Field(ge=1, le=256, description="S, independent repetitions.")] = 4
+    seed: Annotated[int, Field(ge=0, le=2**62, description="The first of the S seeds.")] = 0
+    test_size: Annotated[int, Field(ge=2, le=1_000_000, description="Test inputs common to all cells.")] = 20_000
+    # Every kind's class attribute `reference` is its bibliography key; in JSON the field is still called so.
+    reference_search: Annotated[ReferenceSearch, Field(alias="reference")] = ReferenceSearch()
+
+    statement: ClassVar[str] = "R(f̂) = σ² + [R(f_m) − R(f*)] + [R(f̃) − R(f_m)] + [R(f̂) − R(f̃)]"
+    assumptions: ClassVar[tuple[Assumption, ...]] = (
+        Assumption(name="known_target", text="f* is known and fresh points of its law can be drawn."),
+        Assumption(
+            name="reference_functions_found",
+            text="Outside linear spaces, the restarts come near the best function of the space and of the sample.",
+        ),
+    )
+    reference: ClassVar[str] = "bottou2007tradeoffs"
+    examples: ClassVar[tuple[dict[str, Any], ...]] = (
+        {
+            "kind": "decompose_error",
+            "data": {"kind": "target", "target": {"kind": "cosine_ridge"}, "dimension": 3, "noise": 0.1},
+            "hypothesis_space": {"kind": "random_features"},
+            "learner": {"kind": "ridge", "penalty": 0.001},
+            "widths": [4, 16],
+            "sample_sizes": [32, 128],
+            "seeds": 2,
+            "test_size": 1000,
+            "reference": {"effort": "quick"},
+        },
+    )
+
+    @model_validator(mode="after")
+    def _grid_can_be_run(self) -> "DecomposeError":
+        if not isinstance(self.data, TargetData):
+            refuse("/data", "The approximation error needs a known f*: decompose_error takes a target, not a dataset.")
+        learners = self.learner if isinstance(self.learner, tuple) else (self.learner,)
+        if isinstance(self.learner, tuple) and len(learners) != len(self.spaces):
+            refuse("/learner", f"{len(learners)} learners cannot be paired with {len(self.spaces)} hypothesis spaces.")
+        for name, values in (("widths", self.widths), ("sample_sizes", self.sample_sizes)):
+            if len(set(values)) != len(values):
+                refuse(f"/{name}", "A value is named twice.")
+        if self.units > MAX_UNITS:
+            refuse("/widths", f"The grid has {self.units} functions to train; at most {MAX_UNITS} are allowed.")
+        for space, learner in self.pairs:
+            if learner.standardise:
+                refuse("/learner", "A learner that standardises changes the space with every sample; set it to false.")
+            for width in self.widths:
+                try:
+                    at_width = space.with_width(width)
+                except ValidationError as error:
+                    refuse("/widths", f"The space {space.kind!r} has no width {width}: {error.errors()[0]['msg']}.")
+                reason = learner.refuses(at_width)
+                if reason is not None:
+                    refuse("/learner", reason)
+        return self
+
+    @property
+    def spaces(self) -> tuple[HypothesisSpace, ...]:
+        """The spaces, one or several."""
+        return self.hypothesis_space if isinstance(self.hypothesis_space, tuple) else (self.hypothesis_space,)
+
+    @property
+    def pairs(self) -> tuple[tuple[HypothesisSpace, Learner], ...]:
+        """Each space with its learner."""
+        if isinstance(self.learner, tuple):
+            return tuple(zip(self.spaces, self.learner, strict=True))
+        return tuple((space, self.learner) for space in self.spaces)
+
+    @property
+    def units(self) -> int:
+        """Functions to train: spaces x widths x sample sizes x seeds."""
+        return len(self.spaces) * len(self.widths) * len(self.sample_sizes) * self.seeds
+
+    def plan(self, tables: Mapping[str, TableShape]) -> Plan:
+        """The cost of the trainings, of the reference functions and of the common test inputs."""
+        dimension, outputs, _ = self.data.shape(tables)
+        rows = [(space.with_width(width), learner) for space, learner in self.pairs for width in self.widths]
+        budget = BUDGETS[self.reference_search.effort]
+        return decomposition_plan(rows, dimension, outputs, self.sample_sizes, self.seeds, self.test_size, budget)
+
+    def run(self, context: RunContext) -> ExperimentResult:
+        """The cells in the order spaces, widths, sample sizes, and a summary with one reading for each space.
+
+        Raises:
+            TrainingDiverged: a learner left every bounded set.
+            Stopped: the context asked for it; polled at every optimization step.
+        """
+        problem = self.data.problem(context, Randomness(self.seed))
+        if not isinstance(problem, SyntheticProblem):
+            raise AssumptionFailed("The approximation error needs a known f*.", "/data")
+        setting = DecompositionSetting(
+            population=problem,
+            dimension=problem.dimension,
+            output_dimension=len(problem.output_names),
+            sample_sizes=self.sample_sizes,
+            seeds=tuple(Randomness(self.seed + index) for index in range(self.seeds)),
+            test_inputs=problem.inputs(self.test_size, Randomness(self.seed).child("decompose_error"), "test"),
+            budget=BUDGETS[self.reference_search.effort],
+            device=context.device,
+        )
+        mean_square = float((problem.target.evaluate(setting.test_inputs) ** 2).sum(dim=1).mean())
+        progress = _GridProgress(context, self.units)
+        cells: list[DecompositionCell] = []
+        table: list[dict[str, Any]] = []
+        readings: list[dict[str, str]] = []
+        for space, learner in self.pairs:
+            before = len(cells)
+            for width in self.widths:
+                at_width = space.with_width(width)
+                polls = progress.poll("training"), progress.poll("reference"), progress.unit_done
+                outcomes = decompose_width(at_width, learner, setting, *polls)
+                for size, outcome in outcomes.items():
+                    cell = self._cell(at_width, learner, width, size, outcome, problem.noise**2, mean_square)
+                    cells.append(cell)
+                    table.append(cell_row(cell, outcome))
+            readings.append({"hypothesis_space": space.kind, "reading": reading(cells[before:])})
+        return ExperimentResult(
+            summary={
+                "cells": table,
+                "readings": readings,
+                "target": {
+                    "kind": problem.target.kind,
+                    "known": problem.target.known(problem.dimension).model_dump(mode="json"),
+                    "mean_square": mean_square,
+                    "noise_variance": problem.noise**2,
+                },
+                "reference_effort": self.reference_search.effort,
+                "standard_errors_cover": ["test points", "seeds"] if self.seeds > 1 else ["test points"],
+            },
+            decompositions=tuple(cells),
+        )
+
+    def _cell(
+        self,
+        space: HypothesisSpace,
+        learner: Learner,
+        width: int,
+        sample_size: int,
+        outcome: CellOutcome,
+        noise_variance: float,
+        mean_square: float,
+    ) -> DecompositionCell:
+        estimates = cell_estimates(
+            outcome.moments, outcome.trained_empirical, noise_variance, mean_square, exact_references=space.linear
+        )
+        return DecompositionCell(
+            hypothesis_space=space.model_dump(mode="json"),
+            learner=learner.model_dump(mode="json"),
+            data=self.data.model_dump(mode="json"),
+            dimension=self.data.shape({})[0],
+            width=width,
+            sample_size=sample_size,
+            **estimates,
+        )
+
+
+class _GridProgress:
+    """Units done so far; either phase reports the same count, so that progress never runs backwards."""
+
+    def __init__(self, context: RunContext, total: int) -> None:
+        self._context = context
+        self._done = 0
+        self._total = total
+
+    def poll(self, phase: str) -> Advance:
+        return lambda step, steps: advance(self._context, phase, self._done, self._total)
+
+    def unit_done(self) -> None:
+        self._done += 1
+        advance(self._context, "training", self._done, self._total)

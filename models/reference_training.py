@@ -1,0 +1,105 @@
+"""Long training that stands in for an exact minimiser in spaces where none can be computed."""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from models.arrays import Parameters
+from models.hypothesis_spaces.base import HypothesisSpace
+from models.learners.base import Advance
+from models.randomness import Randomness
+from models.risks import predictions, squared_losses
+from models.samples import Sample
+
+Effort = Literal["quick", "standard", "thorough"]
+
+STEP_SIZES = (1e-2, 3e-3, 3e-2)
+"""Adam's first step size, cycled over restarts: no single one serves every scaling of a space."""
+WARM_STEP_SIZE = 1e-3
+"""A warm start is near a minimum already; a large step would only leave it."""
+
+
+@dataclass(frozen=True)
+class ReferenceBudget:
+    """What the reference functions may cost.
+
+    `restarts` draws of `steps` Adam steps for f~, and of `population_steps` steps on `batch` fresh rows for f_m, which
+    is found once for many samples; `selection_size` fresh rows choose among candidates for f_m; a projection in a linear space of width m uses max(`projection_floor`, `projection_rows` * m) fresh rows, which
+    inflates R(f_m) - R(f*) by a relative m/N.
+    """
+
+    restarts: int
+    steps: int
+    population_steps: int
+    batch: int
+    selection_size: int
+    projection_rows: int
+    projection_floor: int
+
+
+BUDGETS: dict[Effort, ReferenceBudget] = {
+    "quick": ReferenceBudget(2, 600, 1_800, 256, 8_192, 100, 8_192),
+    "standard": ReferenceBudget(4, 3_000, 8_000, 512, 16_384, 200, 32_768),
+    "thorough": ReferenceBudget(8, 12_000, 30_000, 1_024, 65_536, 400, 131_072),
+}
+
+Batches = Callable[[int], Sample]
+"""The rows of step t, on the parameters' device and in their precision."""
+
+
+def descend(
+    space: HypothesisSpace, start: Parameters, batches: Batches, steps: int, step_size: float, advance: Advance
+) -> Parameters:
+    """Adam on the trainable parameters, step size `step_size` * (1 + cos(pi t/T))/2; the last iterate.
+
+    Deterministic in its arguments. The caller compares the outcome with others: it may have diverged.
+
+    Raises:
+        Stopped: from `advance`, called at every step.
+    """
+    moved = {name: start[name].detach().clone().requires_grad_(True) for name in space.trainable}
+    parameters = {**{name: value.detach() for name, value in start.items()}, **moved}
+    optimizer = torch.optim.Adam(list(moved.values()), lr=step_size)
+    for step in range(steps):
+        advance(step, steps)
+        optimizer.param_groups[0]["lr"] = step_size * (1 + math.cos(math.pi * step / steps)) / 2
+        rows = batches(step)
+        optimizer.zero_grad(set_to_none=True)
+        squared_losses(space.evaluate(parameters, rows.inputs), rows.labels).mean().backward()
+        optimizer.step()
+    return {name: value.detach() for name, value in parameters.items()}
+
+
+def mean_squared_error(space: HypothesisSpace, parameters: Parameters, sample: Sample) -> float:
+    """(1/n) sum |f(x_i) - y_i|^2, evaluated in the parameters' precision, summed in float64; inf where not finite."""
+    precision = next(iter(parameters.values()))
+    outputs = predictions(lambda block: space.evaluate(parameters, block), sample.inputs.to(precision))
+    losses = squared_losses(outputs.to(torch.float64), sample.labels.to(outputs.device, torch.float64))
+    value = float(losses.mean())
+    return value if math.isfinite(value) else math.inf
+
+
+def best_of(space: HypothesisSpace, candidates: Iterable[Parameters], sample: Sample) -> Parameters:
+    """The candidate of least mean squared error over `sample`; the first of equals."""
+    return min(candidates, key=lambda parameters: mean_squared_error(space, parameters, sample))
+
+
+def restart_step_size(index: int) -> float:
+    """Step size of restart `index`."""
+    return STEP_SIZES[index % len(STEP_SIZES)]
+
+
+def row_batches(sample: Sample, batch: int, randomness: Randomness) -> Batches:
+    """The whole sample at every step where n <= 4 * batch, otherwise `batch` random rows (stream `batches`)."""
+    if sample.size <= 4 * batch:
+        return lambda step: sample
+    generator = randomness.generator("batches")
+
+    def draw(step: int) -> Sample:
+        rows = torch.randint(sample.size, (batch,), generator=generator).to(sample.inputs.device)
+        return Sample(sample.inputs[rows], sample.labels[rows])
+
+    return draw
