@@ -1,0 +1,29 @@
+# One image for api, worker and migrate; the command chooses. Runs as an ordinary user on a read-only root.
+ARG PYTHON_VERSION=3.12
+FROM python:${PYTHON_VERSION}-slim AS build
+# Point this at PyTorch's CPU wheel index for an image without CUDA libraries (about 1 GB instead of 6).
+ARG PIP_EXTRA_INDEX_URL=""
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+WORKDIR /src
+COPY pyproject.toml constraints.txt README.md ./
+COPY api api
+COPY db db
+COPY models models
+COPY worker worker
+RUN python -m venv /opt/riskscope \
+    && PIP_EXTRA_INDEX_URL="${PIP_EXTRA_INDEX_URL}" /opt/riskscope/bin/pip install --constraint constraints.txt .
+
+FROM python:${PYTHON_VERSION}-slim
+RUN useradd --uid 10001 --create-home riskscope \
+    && install -d -o riskscope -g riskscope /var/lib/riskscope
+COPY --from=build /opt/riskscope /opt/riskscope
+ENV PATH=/opt/riskscope/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE \
+    RISKSCOPE_DATA_DIRECTORY=/var/lib/riskscope
+USER riskscope
+WORKDIR /var/lib/riskscope
+VOLUME /var/lib/riskscope
+EXPOSE 8000
+CMD ["riskscope", "api"]

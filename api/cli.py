@@ -1,0 +1,122 @@
+"""`riskscope`: one command for every process of the service. The worker's processes are run, not imported."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from db.engine import Database
+from db.migrate import migrate as migrate_database
+from db.repositories.api_keys import SCOPES, ApiKeys
+from db.settings import StorageSettings
+
+app = typer.Typer(
+    name="riskscope",
+    help="Learn models over HTTP, and see where the error comes from.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+keys = typer.Typer(help="API keys.", no_args_is_help=True)
+app.add_typer(keys, name="keys")
+
+
+def _become(module: str, *arguments: str) -> None:
+    """Replace this process, so that signals and the exit code are the module's own."""
+    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to bind; anything but loopback needs an API key.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free port.")] = 8000,
+    data_directory: Annotated[Path, typer.Option(help="Database, broker file and artefacts.")] = Path(".riskscope"),
+    slots: Annotated[int, typer.Option(min=1, help="Jobs that run at the same time.")] = 1,
+) -> None:
+    """Run everything on this machine: database, broker, worker and API. Ctrl-C stops it."""
+    _become(
+        "worker.supervisor",
+        f"--host={host}",
+        f"--port={port}",
+        f"--data-directory={data_directory}",
+        f"--slots={slots}",
+    )
+
+
+@app.command()
+def api() -> None:
+    """Run the API alone (RISKSCOPE_HOST, RISKSCOPE_PORT, RISKSCOPE_DATABASE_URL, RISKSCOPE_BROKER_URL)."""
+    _become("api")
+
+
+@app.command()
+def worker() -> None:
+    """Run a worker alone (RISKSCOPE_DATABASE_URL, RISKSCOPE_BROKER_URL, RISKSCOPE_SLOTS, RISKSCOPE_DEVICE)."""
+    _become("worker")
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the current schema; safe to run from several machines at once."""
+    database = Database(StorageSettings())
+    try:
+        migrate_database(database)
+    finally:
+        database.close()
+    typer.echo("The database is at the current schema.")
+
+
+@keys.command("create")
+def create_key(
+    name: Annotated[str, typer.Option(help="What the key is for.")],
+    owner: Annotated[str, typer.Option(help="Whose jobs, datasets and models it sees.")] = "local",
+    scope: Annotated[list[str] | None, typer.Option(help=f"One or more of {', '.join(SCOPES)}.")] = None,
+) -> None:
+    """Make a key and print its secret, once."""
+    scopes = scope or ["read", "submit", "predict"]
+    unknown = sorted(set(scopes) - set(SCOPES))
+    if unknown:
+        raise typer.BadParameter(f"unknown scope {unknown[0]!r}; known: {', '.join(SCOPES)}", param_hint="--scope")
+    database = Database(StorageSettings())
+    try:
+        with database.unit_of_work() as session:
+            key, secret = ApiKeys(session).create(owner, name, scopes)
+    finally:
+        database.close()
+    typer.echo(f"{key.id}\n{secret}")
+
+
+@keys.command("list")
+def list_keys() -> None:
+    """Print the live keys, without their secrets."""
+    database = Database(StorageSettings())
+    try:
+        with database.reading() as session:
+            for key in ApiKeys(session).live():
+                typer.echo(f"{key.id}\t{key.owner}\t{key.name}\t{','.join(key.scopes)}\t{key.created_at.isoformat()}")
+    finally:
+        database.close()
+
+
+@keys.command("revoke")
+def revoke_key(key_id: Annotated[str, typer.Argument()]) -> None:
+    """End a key."""
+    database = Database(StorageSettings())
+    try:
+        with database.unit_of_work() as session:
+            found = ApiKeys(session).revoke(key_id)
+    finally:
+        database.close()
+    if not found:
+        typer.echo(f"There is no live key {key_id}.", err=True)
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """The console script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()
