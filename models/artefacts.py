@@ -22,7 +22,7 @@ from models.onnx_graph import OnnxGraph
 from models.randomness import Randomness, normal_rows
 from models.scaling import AffineScaling
 
-FORMAT_VERSION = 1
+FORMAT_VERSION: Literal[1] = 1
 INPUT = "inputs"
 OUTPUT = "outputs"
 

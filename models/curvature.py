@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
 
 from models.arrays import Parameters, Scalar
 
@@ -33,12 +32,8 @@ def largest_curvature(
     for _ in range(iterations):
         direction = direction / direction.norm()
         products = torch.autograd.grad(flat @ direction, moving, retain_graph=True, materialize_grads=True)
-        direction = torch.cat([_flat(product) for product in products]).detach()
+        direction = torch.cat([product.reshape(-1) for product in products]).detach()
         curvature = float(direction.norm())
         if curvature == 0.0:
             break
     return curvature
-
-
-def _flat(values: Tensor) -> Tensor:
-    return values.reshape(-1)

@@ -1,6 +1,6 @@
 """Gradient descent and gradient flow on a linear model in closed form: the optimisation error at every time."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float
@@ -10,6 +10,7 @@ from models.arrays import Features, Labels
 
 Coefficients = Float[Tensor, "m k"]
 Path = Float[Tensor, "t m k"]
+Filter = Callable[[Tensor], Tensor]
 
 
 def largest_eigenvalue(features: Features) -> float:
@@ -52,7 +53,7 @@ def gradient_flow(features: Features, labels: Labels, start: Coefficients, times
     return _filtered(features, labels, start, filters)
 
 
-def _descent_filter(step_size: float, step: int):  # type: ignore[no-untyped-def]
+def _descent_filter(step_size: float, step: int) -> Filter:
     def apply(e: Tensor) -> Tensor:
         contraction = 2 * step_size * e
         # Where the factor is near 1, 1 - q^k loses digits that expm1 and log1p keep.
@@ -63,11 +64,11 @@ def _descent_filter(step_size: float, step: int):  # type: ignore[no-untyped-def
     return apply
 
 
-def _flow_filter(time: float):  # type: ignore[no-untyped-def]
+def _flow_filter(time: float) -> Filter:
     return lambda e: -torch.expm1(-2 * time * e) / e
 
 
-def _filtered(features: Features, labels: Labels, start: Coefficients, filters: list) -> Path:  # type: ignore[type-arg]
+def _filtered(features: Features, labels: Labels, start: Coefficients, filters: list[Filter]) -> Path:
     n, m = features.shape
     left, singular, right = torch.linalg.svd(features, full_matrices=False)
     seen = singular > max(n, m) * torch.finfo(features.dtype).eps * singular[:1].sum()

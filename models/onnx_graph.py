@@ -1,6 +1,7 @@
 """ONNX graphs written node by node, without tracing: the graph is the formula of the hypothesis."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import onnx
 import torch
@@ -66,7 +67,7 @@ class OnnxGraph:
         self._initializers.append(helper.make_tensor(chosen, TensorProto.INT64, [len(values)], list(values)))
         return chosen
 
-    def apply(self, operator: str, *inputs: str, **attributes: object) -> str:
+    def apply(self, operator: str, *inputs: str, **attributes: Any) -> str:
         """Append one node of the operator set `ai.onnx`; the fresh name of its output."""
         output = self._fresh(operator.lower())
         self._nodes.append(helper.make_node(operator, list(inputs), [output], **attributes))

@@ -11,7 +11,7 @@ from models.errors import TrainingDiverged
 from models.hypothesis_spaces.base import HypothesisSpace, LinearSpace
 from models.learners.base import LearningCurvePoint
 from models.randomness import Randomness
-from models.risks import squared_losses
+from models.risks import EVALUATION_BLOCK, squared_losses
 from models.samples import Sample
 
 CURVE_POINTS = 100
@@ -52,6 +52,16 @@ def empirical_risk(outputs: Outputs, labels: Tensor) -> Scalar:
     return squared_losses(outputs, labels).mean()
 
 
+def empirical_risk_in_blocks(
+    evaluate: Callable[[Parameters, Tensor], Outputs], parameters: Parameters, data: Sample
+) -> float:
+    """R_n without gradients, in blocks of rows; `data.inputs` are the rows that `evaluate` takes."""
+    with torch.no_grad():
+        blocks = zip(data.inputs.split(EVALUATION_BLOCK), data.labels.split(EVALUATION_BLOCK), strict=True)
+        total = sum(float(empirical_risk(evaluate(parameters, rows), labels)) * len(rows) for rows, labels in blocks)
+    return total / data.size
+
+
 class LearningCurve:
     """Collects at most about CURVE_POINTS risks and notices divergence.
 
@@ -80,3 +90,32 @@ class LearningCurve:
         if not math.isfinite(risk) or risk > DIVERGENCE_FACTOR * max(first, self._scale, 1e-300):
             raise TrainingDiverged(f"The empirical risk is {risk:.3g} at step {step}. {self._advice}", "/learner")
         self.points.append(LearningCurvePoint(step, risk))
+
+
+class EarlyStopping:
+    """Watches the risk on validation rows and remembers the step where it was smallest.
+
+    `best_step` 0 is possible: nothing learnt carries over to the validation rows.
+    """
+
+    def __init__(
+        self, evaluate: Callable[[Parameters, Tensor], Outputs], validation: Sample, total: int, patience: float = 0.25
+    ) -> None:
+        """For `total` steps; the run ends when `patience` x `total` steps brought no smaller risk."""
+        self._evaluate = evaluate
+        self._validation = validation
+        self._every = max(1, total // (4 * CURVE_POINTS))
+        self._patience = max(4 * self._every, math.ceil(patience * total))
+        self._smallest = math.inf
+        self.best_step = 0
+        self.last_seen_step = 0
+
+    def ends(self, step: int, parameters: Parameters) -> bool:
+        """Look at the parameters after `step` steps; whether it is time to stop."""
+        self.last_seen_step = step
+        if step % self._every:
+            return False
+        risk = empirical_risk_in_blocks(self._evaluate, parameters, self._validation)
+        if risk < self._smallest:
+            self._smallest, self.best_step = risk, step
+        return step - self.best_step >= self._patience

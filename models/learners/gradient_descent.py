@@ -1,5 +1,6 @@
 """Full-batch gradient descent on the empirical risk."""
 
+from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
@@ -105,7 +106,7 @@ class GradientDescent(Learner):
         return 3.0 * self.steps * sample_size * space.flops_per_row(input_dimension, output_dimension)
 
 
-def _risk_gradient(features: Features, labels: Tensor):  # type: ignore[no-untyped-def]
+def _risk_gradient(features: Features, labels: Tensor) -> Callable[[Tensor], Tensor]:
     """a -> (2/n) Phi^T (Phi a - y), through the Gram matrix where that is the smaller product."""
     n, m = features.shape
     if m <= n:
@@ -114,7 +115,9 @@ def _risk_gradient(features: Features, labels: Tensor):  # type: ignore[no-untyp
     return lambda coefficients: 2 / n * (features.T @ (features @ coefficients - labels))
 
 
-def _value_and_gradient(risk, parameters: Parameters, trainable: tuple[str, ...]) -> tuple[float, Parameters]:  # type: ignore[no-untyped-def]
+def _value_and_gradient(
+    risk: Callable[[Parameters], Tensor], parameters: Parameters, trainable: tuple[str, ...]
+) -> tuple[float, Parameters]:
     moving = {name: parameters[name].detach().requires_grad_() for name in trainable}
     value = risk({**parameters, **moving})
     return float(value.detach()), dict(zip(moving, torch.autograd.grad(value, list(moving.values())), strict=True))
