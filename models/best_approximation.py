@@ -161,7 +161,7 @@ def best_in_space(
 
 
 def _least_risk(space: HypothesisSpace, found: Sequence[Parameters], selection: Sample, count: int) -> list[Parameters]:
-    remaining, chosen = list(found), []
+    remaining, chosen = list(found), list[Parameters]()
     while remaining and len(chosen) < count:
         best = best_of(space, remaining, selection)
         remaining = [parameters for parameters in remaining if parameters is not best]
