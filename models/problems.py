@@ -21,12 +21,29 @@ class Problem(Protocol):
     training sample can have at most, None for any number.
     """
 
-    input_names: tuple[str, ...]
-    output_names: tuple[str, ...]
-    noise_variance: float | None
-    input_sup_bound: float | None
-    scale_by_default: bool
-    training_rows: int | None
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """The d inputs."""
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """The k outputs."""
+
+    @property
+    def noise_variance(self) -> float | None:
+        """sigma^2, or None."""
+
+    @property
+    def input_sup_bound(self) -> float | None:
+        """sup ||x||_inf, or None."""
+
+    @property
+    def scale_by_default(self) -> bool:
+        """Whether to standardise unless told otherwise."""
+
+    @property
+    def training_rows(self) -> int | None:
+        """Rows at most, or None."""
 
     def training_sample(self, sample_size: int | None, randomness: Randomness) -> Sample:
         """n rows; a smaller n gives the first rows of a larger one. None: every training row of a table."""

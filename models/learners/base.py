@@ -65,3 +65,7 @@ class Learner(Kind, ABC):
     @abstractmethod
     def flops(self, space: HypothesisSpace, sample_size: int, input_dimension: int, output_dimension: int) -> float:
         """Floating-point operations of one fit, for the plan."""
+
+    def rows_at_once(self, sample_size: int) -> int:
+        """Rows whose activations are held at the same time outside linear spaces, for the plan's memory."""
+        return sample_size

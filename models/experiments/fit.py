@@ -1,0 +1,231 @@
+"""Train one model, measure it, certify it and store it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from models.artefacts import Certificate, ExportedModel, export, promoted
+from models.assumptions import Assumption
+from models.bound_evaluation import BoundList, Delta, bound_subject, chosen_bounds, evaluate_all, joint_confidence
+from models.bounds import BoundReport, BoundSubject
+from models.bounds.held_out_betting import HeldOutBetting
+from models.data import Data, DatasetData
+from models.errors import InvalidData, refuse
+from models.experiments.base import Experiment, ExperimentResult, LearnedModelRecord, Plan, TableShape
+from models.fit_cost import fit_plan
+from models.fit_reading import FitRisks, fit_advice, fit_risks
+from models.hypothesis_spaces import AnyHypothesisSpace
+from models.learned_model import LearnedModel
+from models.learners import AnyLearner, Fitted
+from models.learning import label_range, learn
+from models.problems import Problem
+from models.provenance import Provenance, draw_samples
+from models.run_context import RunContext, advance
+
+FILES = {
+    "weights": "models/0/weights.safetensors",
+    "graph": "models/0/model.onnx",
+    "manifest": "models/0/manifest.json",
+}
+
+
+class Fit(Experiment):
+    """f^ of one learner in one space from one sample, with its risks, bounds and files.
+
+    Predictions are clipped to the range of the training labels: what is measured, certified and served is the clipped
+    model in float64. The held-out rows serve for the risk, the baseline and the certificate, and for nothing before
+    them. Random streams: the subtrees `data`, `learning` and `bounds` of the seed.
+    """
+
+    kind: Literal["fit"]
+    data: Data
+    hypothesis_space: AnyHypothesisSpace
+    learner: AnyLearner
+    sample_size: Annotated[
+        int | None, Field(ge=1, le=10_000_000, description="n; None: every training row of a dataset.")
+    ] = None
+    seed: Annotated[int, Field(ge=0, lt=2**63, description="The seed of every random stream.")] = 0
+    model_name: Annotated[
+        str | None,
+        Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,99}$", description="Name to register under; None: the space's kind."),
+    ] = None
+    bounds: Annotated[
+        Literal["all", "none"] | BoundList, Field(description='"all": one of each kind with its defaults.')
+    ] = "all"
+    delta: Delta = 0.05
+    test_size: Annotated[
+        int, Field(ge=2, le=1_000_000, description="Fresh test rows of a target; a dataset has its own test rows.")
+    ] = 10_000
+
+    statement: ClassVar[str] = "f̂ = learner(H_m, S),  R̂_n(f̂),  R(f̂) ± s.e.,  P(R(f̂) > bound) ≤ δ"
+    assumptions: ClassVar[tuple[Assumption, ...]] = (
+        Assumption(name="iid_rows", text="Training and test rows are i.i.d. from one law, the one of later inputs."),
+    )
+    reference: ClassVar[str] = "shalev2014understanding"
+    examples: ClassVar[tuple[dict[str, Any], ...]] = (
+        {
+            "kind": "fit",
+            "data": {"kind": "target", "target": {"kind": "cosine_ridge"}, "dimension": 3, "noise": 0.1},
+            "hypothesis_space": {"kind": "random_features", "width": 30},
+            "learner": {"kind": "ridge", "penalty": 0.001},
+            "sample_size": 200,
+            "test_size": 500,
+            "model_name": "cosine",
+        },
+        {
+            "kind": "fit",
+            "data": {"kind": "target", "target": {"kind": "cosine_ridge"}, "dimension": 2, "noise": 0.0},
+            "hypothesis_space": {"kind": "two_layer", "width": 16},
+            "learner": {"kind": "adam", "steps": 100},
+            "sample_size": 100,
+            "seed": 1,
+            "test_size": 500,
+            "bounds": [{"kind": "path_norm_ball"}, {"kind": "held_out_betting"}],
+            "delta": 0.01,
+        },
+    )
+
+    @model_validator(mode="after")
+    def _can_be_run(self) -> "Fit":
+        if self.sample_size is None and not isinstance(self.data, DatasetData):
+            refuse("/sample_size", "A synthetic target has any number of rows: name a sample_size.")
+        reason = self.learner.refuses(self.hypothesis_space)
+        if reason is not None:
+            refuse("/learner", reason)
+        return self
+
+    def dataset_ids(self) -> frozenset[str]:
+        """The dataset of the data, if any."""
+        return frozenset({self.data.dataset_id}) if isinstance(self.data, DatasetData) else frozenset()
+
+    @property
+    def name(self) -> str:
+        """The name that the model is registered under."""
+        return self.model_name or self.hypothesis_space.kind
+
+    def plan(self, tables: Mapping[str, TableShape]) -> Plan:
+        """The cost of training, measuring and the bounds.
+
+        Raises:
+            InvalidData: a column does not serve, or there are fewer training rows than `sample_size`.
+        """
+        inputs, outputs, rows = self.data.shape(tables)
+        size = self.sample_size if self.sample_size is not None else rows
+        if size is None or (rows is not None and size > rows):
+            raise InvalidData(f"{size} training rows are asked for; there are {rows}.", "/sample_size")
+        test = self.test_size
+        if isinstance(self.data, DatasetData) and rows is not None:
+            test = tables[self.data.dataset_id].rows - rows
+        return fit_plan(self.hypothesis_space, self.learner, inputs, outputs, size, test)
+
+    def run(self, context: RunContext) -> ExperimentResult:
+        """Train, measure, certify, export.
+
+        Raises:
+            InvalidData: the table does not serve.
+            TrainingDiverged: from the learner.
+            NumericalFailure: a prediction is not finite, or the exported graph is not the model.
+            Stopped: polled at every optimization step and before every bound.
+        """
+        problem, training, held_out = draw_samples(context, self.data, self.sample_size, self.test_size, self.seed)
+        standardise = self.learner.standardise
+        provenance = Provenance(
+            data=self.data,
+            sample_size=self.sample_size,
+            test_size=self.test_size,
+            seed=self.seed,
+            scaled_from_sample=problem.scale_by_default if standardise is None else standardise,
+            specification=self.model_dump(mode="json"),
+        )
+        learnt, fitted = learn(
+            self.hypothesis_space,
+            self.learner,
+            training,
+            provenance.randomness.child("learning"),
+            lambda step, total: advance(context, "training", step, total),
+            scale_by_default=problem.scale_by_default,
+            output_range=label_range(training),
+            device=context.device,
+        )
+        model = promoted(learnt)
+        risks = fit_risks(model, problem, training, held_out, context.device)
+        subject = bound_subject(
+            model, problem, training, held_out, provenance.scaled_from_sample, provenance.randomness
+        )
+        reports = evaluate_all(chosen_bounds(self.bounds), subject, self.delta, context)
+        certificate = self._certificate(subject)
+        exported = self._store(context, model, problem, provenance, certificate)
+        record = LearnedModelRecord(
+            name=self.name,
+            digest=exported.digest,
+            manifest=exported.manifest,
+            files=FILES,
+            risks=risks.record(),
+            bounds=reports,
+            dataset_ids=tuple(sorted(self.dataset_ids())),
+        )
+        return ExperimentResult(
+            summary=self._summary(risks, reports, certificate, subject, fitted, exported), learned_models=(record,)
+        )
+
+    def _certificate(self, subject: BoundSubject) -> Certificate:
+        """The held-out bound that travels with the model, whichever bounds the job reports."""
+        report = HeldOutBetting(kind="held_out_betting").evaluate(subject, self.delta)
+        return Certificate(
+            risk_upper_bound=subject.loss_cap if report.value is None else report.value,
+            confidence=1 - self.delta,
+            sample_size=subject.held_out.size,
+        )
+
+    def _store(
+        self,
+        context: RunContext,
+        model: LearnedModel,
+        problem: Problem,
+        provenance: Provenance,
+        certificate: Certificate,
+    ) -> ExportedModel:
+        exported = export(
+            model,
+            name=self.name,
+            input_names=problem.input_names,
+            output_names=problem.output_names,
+            provenance=provenance.model_dump(mode="json"),
+            certificate=certificate,
+        )
+        context.save(FILES["weights"], exported.weights)
+        context.save(FILES["graph"], exported.graph)
+        context.save(FILES["manifest"], json.dumps(exported.manifest, ensure_ascii=False, indent=1).encode())
+        return exported
+
+    def _summary(
+        self,
+        risks: FitRisks,
+        reports: Sequence[BoundReport],
+        certificate: Certificate,
+        subject: BoundSubject,
+        fitted: Fitted,
+        exported: ExportedModel,
+    ) -> dict[str, Any]:
+        return {
+            "model_name": self.name,
+            "digest": exported.digest,
+            "hypothesis_space": self.hypothesis_space.model_dump(mode="json"),
+            "learner": self.learner.model_dump(mode="json"),
+            "dimension": subject.training.inputs.shape[1],
+            "sample_size": subject.training.size,
+            "held_out_size": subject.held_out.size,
+            "scaled_from_sample": subject.scaled_from_sample,
+            "risks": risks.record(),
+            "loss_cap": subject.loss_cap,
+            "certificate": certificate.model_dump(mode="json"),
+            "bounds": [report.model_dump(mode="json") for report in reports],
+            "joint_confidence": joint_confidence(reports, self.delta),
+            "training": {
+                "curve": [{"step": point.step, "empirical_risk": point.empirical_risk} for point in fitted.curve],
+                "details": dict(fitted.details),
+            },
+            "advice": fit_advice(risks, fitted.curve).model_dump(mode="json"),
+        }

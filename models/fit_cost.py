@@ -1,0 +1,51 @@
+"""What one fit will cost, before anything is drawn."""
+
+from models.experiments.base import Plan
+from models.hypothesis_spaces.base import HypothesisSpace
+from models.learners.base import Learner
+from models.risks import EVALUATION_BLOCK
+
+FLOPS_PER_SECOND = 2e9
+"""Assumed speed of one CPU thread in float64 on products of these sizes."""
+OVERHEAD_SECONDS = 0.2
+"""Drawing, exporting and storing, whatever the sizes."""
+SIGN_DRAWS = 1000
+"""Random sign vectors of a uniform bound."""
+NUMBER_BYTES = 8
+
+
+def fit_plan(
+    space: HypothesisSpace,
+    learner: Learner,
+    input_dimension: int,
+    output_dimension: int,
+    sample_size: int,
+    test_size: int,
+) -> Plan:
+    """Training, measuring on both samples, and the bounds.
+
+    Memory is an upper estimate in float64: both samples and their scaled copies, four numbers a parameter (value,
+    gradient, two moments), the activations or features of the rows that the learner holds at once with their
+    gradients, and the signed sums of the bounds.
+    """
+    parameters = space.parameter_count(input_dimension, output_dimension)
+    per_row = space.flops_per_row(input_dimension, output_dimension)
+    # A product with d inputs costs 2 d operations a neuron, so this is at least the number of activations of a row.
+    activations = per_row / (2 * input_dimension)
+    rows_at_once = sample_size if space.linear else learner.rows_at_once(sample_size)
+    columns = input_dimension + output_dimension
+    numbers = (
+        2 * columns * (sample_size + test_size)
+        + 4 * parameters
+        + 3 * activations * (rows_at_once + min(EVALUATION_BLOCK, max(sample_size, test_size)))
+        + SIGN_DRAWS * (activations + input_dimension + EVALUATION_BLOCK)
+    )
+    flops = learner.flops(space, sample_size, input_dimension, output_dimension)
+    flops += (2 * sample_size + 2 * test_size) * per_row
+    flops += 2.0 * SIGN_DRAWS * sample_size * (activations + input_dimension + 1)
+    return Plan(
+        parameters=parameters,
+        peak_memory_bytes=int(NUMBER_BYTES * numbers),
+        floating_point_operations=flops,
+        estimated_seconds=flops / FLOPS_PER_SECOND + OVERHEAD_SECONDS,
+    )

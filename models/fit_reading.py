@@ -1,0 +1,132 @@
+"""What one fit says: its risks with error bars, a baseline, and a hint where the rest of the error may come from."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from models.advice import Advice
+from models.errors import NumericalFailure
+from models.estimates import Estimate, closed_form, mean_estimate
+from models.learned_model import LearnedModel
+from models.learners.base import LearningCurvePoint
+from models.problems import Problem
+from models.risks import predictions, squared_losses
+from models.samples import Sample
+
+SIGNIFICANT = 2.0
+"""A risk counts when it exceeds this many of its standard errors."""
+NOISE_FLOOR = 0.05
+"""An excess risk below this fraction of the noise variance is not worth buying anything for."""
+STILL_FALLING = 0.9
+"""The last fifth of the steps took the empirical risk below this fraction of what it was."""
+
+
+@dataclass(frozen=True)
+class FitRisks:
+    """Squared-loss risks in label units squared.
+
+    `trained`: population risk, from the held-out rows. `trained_empirical`: risk on the training sample, a number.
+    `generalization_gap`: their difference; its error is that of `trained`. `baseline`: population risk of the mean
+    training label. `noise`: E|y - f*(x)|^2, None where unknown. `rmse`: root mean squared error by output name.
+    """
+
+    trained: Estimate
+    trained_empirical: Estimate
+    generalization_gap: Estimate
+    baseline: Estimate
+    noise: Estimate | None
+    rmse: dict[str, Estimate]
+
+    def record(self) -> dict[str, Any]:
+        """JSON of the risks; `noise` only where it is known, `explained_variance` = 1 - trained/baseline."""
+        estimates = {
+            "trained": self.trained,
+            "trained_empirical": self.trained_empirical,
+            "generalization_gap": self.generalization_gap,
+            "baseline": self.baseline,
+        }
+        if self.noise is not None:
+            estimates["noise"] = self.noise
+        record: dict[str, Any] = {name: value.model_dump(mode="json") for name, value in estimates.items()}
+        record["rmse"] = {name: value.model_dump(mode="json") for name, value in self.rmse.items()}
+        if self.baseline.value > 0:
+            record["explained_variance"] = 1 - self.trained.value / self.baseline.value
+        return record
+
+
+def fit_risks(model: LearnedModel, problem: Problem, training: Sample, held_out: Sample, device: str) -> FitRisks:
+    """Measure on `device`; every number is of the clipped model in label units.
+
+    Raises:
+        NumericalFailure: a prediction is not finite.
+    """
+    placed = replace(model, parameters={name: value.to(device) for name, value in model.parameters.items()})
+    outputs = predictions(placed, held_out.inputs.to(device)).cpu()
+    empirical = squared_losses(predictions(placed, training.inputs.to(device)).cpu(), training.labels)
+    losses = squared_losses(outputs, held_out.labels)
+    if not bool(torch.isfinite(losses).all() and torch.isfinite(empirical).all()):
+        raise NumericalFailure("A prediction is not finite.")
+    trained, trained_empirical = mean_estimate(losses), closed_form(float(empirical.mean()))
+    mean_label = training.labels.mean(dim=0, keepdim=True).expand_as(held_out.labels)
+    columns = ((outputs - held_out.labels) ** 2).unbind(dim=1)
+    return FitRisks(
+        trained=trained,
+        trained_empirical=trained_empirical,
+        generalization_gap=Estimate(
+            value=trained.value - trained_empirical.value,
+            standard_error=trained.standard_error,
+            method="monte_carlo",
+        ),
+        baseline=mean_estimate(squared_losses(mean_label, held_out.labels)),
+        noise=None if problem.noise_variance is None else closed_form(problem.noise_variance),
+        rmse={name: _root(mean_estimate(c)) for name, c in zip(problem.output_names, columns, strict=True)},
+    )
+
+
+def _root(mean_square: Estimate) -> Estimate:
+    """Square root, with the error by the delta method: s / (2 sqrt(value)); None at 0."""
+    root, error = math.sqrt(mean_square.value), mean_square.standard_error
+    return Estimate(
+        value=root,
+        standard_error=error / (2 * root) if error is not None and root > 0 else None,
+        method="monte_carlo",
+    )
+
+
+def fit_advice(risks: FitRisks, curve: Sequence[LearningCurvePoint]) -> Advice:
+    """A heuristic from one fit: which of gap and empirical risk is the larger part of the excess over the noise.
+
+    The gap is no estimation error and the empirical risk no approximation error; only a decomposition separates
+    those, and the sentence says so. Where the noise is unknown the empirical risk may be noise altogether.
+    """
+    noise = 0.0 if risks.noise is None else risks.noise.value
+    excess, gap = risks.trained.value - noise, risks.generalization_gap.value
+    floor = max(NOISE_FLOOR * noise, SIGNIFICANT * (risks.trained.standard_error or 0.0))
+    if risks.noise is not None and excess <= floor:
+        return Advice(buy="nothing", because=f"The excess risk {excess:.3g} is within its error bar or near the noise.")
+    unfitted = max(0.0, risks.trained_empirical.value - noise)
+    caveat = "A hint from one fit: decompose_error measures the terms."
+    if gap >= unfitted:
+        return Advice(
+            buy="data",
+            because=f"The generalization gap {gap:.3g} is at least the unexplained empirical risk {unfitted:.3g}, "
+            f"so more data or a stronger penalty may help most. {caveat}",
+        )
+    unknown = " (part of it may be noise, which is unknown here)" if risks.noise is None else ""
+    falling = _still_falling(curve)
+    remedy = "longer training, as the empirical risk was still falling" if falling else "a wider or other space"
+    return Advice(
+        buy="training" if falling else "width",
+        because=f"The empirical risk {unfitted:.3g}{unknown} exceeds the generalization gap {gap:.3g}, "
+        f"so {remedy} may help most. {caveat}",
+    )
+
+
+def _still_falling(curve: Sequence[LearningCurvePoint]) -> bool:
+    if len(curve) < 5:
+        return False
+    earlier = [point for point in curve if point.step <= 0.8 * curve[-1].step]
+    return curve[-1].empirical_risk < STILL_FALLING * earlier[-1].empirical_risk
