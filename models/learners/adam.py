@@ -20,6 +20,7 @@ from models.optimisation import (
     starting_parameters,
 )
 from models.randomness import Randomness
+from models.risks import EVALUATION_BLOCK
 from models.samples import Sample
 
 FEWEST_VALIDATION_ROWS = 20
@@ -138,6 +139,10 @@ class Adam(Learner):
             for first in range(0, data.size - size + 1, size):
                 chosen = order[first : first + size]
                 yield Sample(data.inputs[chosen], data.labels[chosen])
+
+    def rows_at_once(self, sample_size: int) -> int:
+        """One batch, or one block of the learning curve."""
+        return min(sample_size, max(self._batch_rows(sample_size), EVALUATION_BLOCK))
 
     def flops(self, space: HypothesisSpace, sample_size: int, input_dimension: int, output_dimension: int) -> float:
         """Three evaluations of the batch a step, and the learning curve; twice with early stopping."""

@@ -234,3 +234,17 @@ def test_advice_follows_the_larger_part_of_the_excess(risks, curve, buy):
 
 def test_every_example_is_a_fit():
     assert all(isinstance(parse_experiment(example), Fit) for example in Fit.examples)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_tiny_samples_refuse_uniform_bounds_or_say_they_are_vacuous(context, size):
+    reports = {report.kind: report for report in fit_of(sample_size=size).run(context).learned_models[0].bounds}
+    for kind in ("path_norm_ball", "rkhs_ball"):
+        assert reports[kind].vacuous is True or "three training rows" in reports[kind].refused_because
+
+
+def test_minibatches_bound_the_planned_memory():
+    network = {"hypothesis_space": {"kind": "two_layer", "width": 1000}, "sample_size": 1_000_000}
+    whole = fit_of(learner={"kind": "gradient_descent"}, **network).plan({})
+    batches = fit_of(learner={"kind": "adam"}, **network).plan({})
+    assert batches.peak_memory_bytes < whole.peak_memory_bytes / 10
