@@ -102,15 +102,18 @@ def main() -> None:
     """Measure and print."""
     starts = start_times()
     rows: list[tuple[str, int, tuple[float, float]]] = [("`riskscope serve` to ready", STARTS, quantiles(starts))]
-    with tempfile.TemporaryDirectory() as directory, embedded_service(Path(directory) / "data") as url:
-        with httpx.Client(base_url=url, timeout=60) as client:
-            rows.append(("queued to running, idle worker", STARTED, quantiles(queue_to_start(client))))
-            body = {"rows": [[0.5] * 10]}
-            predict = [timed(lambda: client.post("/v1/models/latency/predict", json=body)) for _ in range(PREDICTIONS)]
-            rows.append(("one-row prediction, JSON", PREDICTIONS, quantiles(predict)))
-            alive = [timed(lambda: client.get("/livez")) for _ in range(PREDICTIONS)]
-            rows.append(("`GET /livez`, for comparison", PREDICTIONS, quantiles(alive)))
-            rows.append(("job accepted (202)", ACCEPTED, quantiles(accept_times(client))))
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        embedded_service(Path(directory) / "data") as url,
+        httpx.Client(base_url=url, timeout=60) as client,
+    ):
+        rows.append(("queued to running, idle worker", STARTED, quantiles(queue_to_start(client))))
+        body = {"rows": [[0.5] * 10]}
+        predict = [timed(lambda: client.post("/v1/models/latency/predict", json=body)) for _ in range(PREDICTIONS)]
+        rows.append(("one-row prediction, JSON", PREDICTIONS, quantiles(predict)))
+        alive = [timed(lambda: client.get("/livez")) for _ in range(PREDICTIONS)]
+        rows.append(("`GET /livez`, for comparison", PREDICTIONS, quantiles(alive)))
+        rows.append(("job accepted (202)", ACCEPTED, quantiles(accept_times(client))))
     print("| what | times | median, ms | 99 %, ms |\n|---|---|---|---|")
     for name, count, (median, high) in rows:
         print(f"| {name} | {count} | {median:.1f} | {high:.1f} |")
