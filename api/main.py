@@ -43,8 +43,11 @@ ROUTERS = (
 )
 
 
-def create_app(settings: ApiSettings) -> FastAPI:
-    """The application over one database, one store and one broker; they are opened and closed with its lifespan."""
+def create_app(settings: ApiSettings, doorbell: Doorbell | None = None) -> FastAPI:
+    """The application over one database, one store and one broker; they are opened and closed with its lifespan.
+
+    `doorbell`: None makes the one that rings over the settings' broker.
+    """
     metrics = Metrics()
 
     @asynccontextmanager
@@ -55,7 +58,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
             settings=settings,
             database=database,
             store=store,
-            doorbell=Doorbell(settings.broker_url),
+            doorbell=doorbell or Doorbell(settings.broker_url),
             authenticator=Authenticator(settings, database),
             metrics=metrics,
             sessions=ModelSessions(store, settings.model_cache_bytes),

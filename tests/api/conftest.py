@@ -1,0 +1,76 @@
+"""An application over an empty store, with a doorbell that remembers what it was rung for."""
+
+import warnings
+from collections.abc import Iterator
+
+import pytest
+from fastapi import FastAPI
+
+with warnings.catch_warnings():
+    # Starlette would rather have a fork of httpx; the client is the same.
+    warnings.simplefilter("ignore")
+    from starlette.testclient import TestClient
+
+from api.dependencies import Services
+from api.main import create_app
+from api.settings import ApiSettings
+from db.engine import Database
+from db.settings import StorageSettings
+
+
+class RecordingDoorbell:
+    """The interface of Doorbell without a broker; `answers` False is a broker that is down."""
+
+    def __init__(self) -> None:
+        self.rung: list[str] = []
+        self.answers = True
+
+    def ring(self, job_id: str) -> bool:
+        self.rung.append(job_id)
+        return self.answers
+
+    def reachable(self) -> bool:
+        return self.answers
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def doorbell() -> RecordingDoorbell:
+    return RecordingDoorbell()
+
+
+@pytest.fixture
+def api_settings(storage_settings: StorageSettings) -> ApiSettings:
+    """Small caps, so that tests meet them cheaply."""
+    return ApiSettings(
+        data_directory=storage_settings.data_directory,
+        database_url=storage_settings.database_url,
+        max_upload_bytes=4 * 2**20,
+        max_body_bytes=2**20,
+        max_dataset_rows=10_000,
+        max_dataset_columns=100,
+        max_wait_seconds=3,
+        max_queued_jobs=50,
+        max_job_memory_bytes=2**32,
+    )
+
+
+@pytest.fixture
+def app(api_settings: ApiSettings, database: Database, doorbell: RecordingDoorbell) -> FastAPI:
+    """The application over a migrated database; its lifespan starts with `client`."""
+    return create_app(api_settings, doorbell=doorbell)
+
+
+@pytest.fixture
+def client(app: FastAPI) -> Iterator[TestClient]:
+    """An HTTP client of the running application; an unhandled exception fails the test."""
+    with TestClient(app) as client:
+        yield client
+
+
+@pytest.fixture
+def services(app: FastAPI, client: TestClient) -> Services:
+    """What the running application is built of."""
+    return app.state.services
