@@ -23,7 +23,7 @@ def largest_curvature(
     """
     moving = [parameters[name].detach().requires_grad_() for name in trainable]
     value = loss({**parameters, **dict(zip(trainable, moving, strict=True))})
-    gradients = torch.autograd.grad(value, moving, create_graph=True)
+    gradients = torch.autograd.grad(value, moving, create_graph=True, materialize_grads=True)
     flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
     if not flat.requires_grad:
         return 0.0

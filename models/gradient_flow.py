@@ -13,14 +13,18 @@ Path = Float[Tensor, "t m k"]
 Filter = Callable[[Tensor], Tensor]
 
 
+LARGEST_EXACT = 2048
+"""Side of a Gram matrix up to which its largest eigenvalue is computed exactly."""
+
+
 def largest_eigenvalue(features: Features) -> float:
-    """lambda_max of G = Phi^T Phi / n: exact by the smaller Gram matrix up to size 2048, else by power iteration.
+    """lambda_max of G = Phi^T Phi / n: exact by the smaller Gram matrix up to LARGEST_EXACT, else by power iteration.
 
     Gradient descent on (1/n) |Phi a - y|^2 is stable for step sizes below 1 / lambda_max. Power iteration gives a
     value from below.
     """
     n, m = features.shape
-    if min(n, m) <= 2048:
+    if min(n, m) <= LARGEST_EXACT:
         gram = features.T @ features if m <= n else features @ features.T
         return max(0.0, float(torch.linalg.eigvalsh(gram)[-1]) / n)
     vector = features.T @ (features @ features.abs().mean(dim=0))

@@ -16,7 +16,7 @@ TRUSTED_LOSS = 1e-6
 def ridge_solution(features: Features, labels: Labels, penalty: float) -> tuple[Coefficients, str]:
     """argmin_a (1/n) |Phi a - y|^2 + penalty |a|^2, and the factorisation that was used.
 
-    Penalty 0: the least-squares solution of smallest norm, singular values below max(n, m) eps s_max counted as 0.
+    Penalty 0: the least-squares solution of smallest norm. Singular values below max(n, m) eps s_max count as 0.
     Cholesky of the smaller Gram matrix (m x m, or n x n by duality) with one step of refinement where its condition
     number allows, otherwise the singular value decomposition of Phi.
 
@@ -60,10 +60,10 @@ def _svd_solution(features: Features, labels: Labels, penalty: float) -> Coeffic
     n, m = features.shape
     left, singular, right = torch.linalg.svd(features, full_matrices=False)
     cut = max(n, m) * torch.finfo(features.dtype).eps * singular[:1].sum()
-    if penalty > 0:
-        filters = singular / (singular**2 + n * penalty)
-    else:
-        filters = torch.where(singular > cut, 1 / singular.clamp(min=torch.finfo(features.dtype).tiny), 0.0)
+    # Singular values below the cut are round-off; with a tiny penalty they would still carry weight s / (n penalty).
+    seen = singular > cut
+    left, singular, right = left[:, seen], singular[seen], right[seen]
+    filters = singular / (singular**2 + n * penalty)
     return right.T @ (filters[:, None] * (left.T @ labels))
 
 

@@ -66,8 +66,8 @@ class Adam(Learner):
     ) -> Fitted:
         """Train. Randomness: the draw of the space; streams `batches` and `validation_rows`."""
         dtype = getattr(torch, self.precision)
-        start = starting_parameters(space, sample, randomness, start)
-        start = {name: value.to(dtype) for name, value in start.items()}
+        exact = starting_parameters(space, sample, randomness, start)
+        start = {name: value.to(dtype) for name, value in exact.items()}
         rows, evaluate = prepared(space, start, sample.inputs.to(dtype))
         data = Sample(rows, sample.labels.to(dtype))
         last_step, first_total = self.steps, 0
@@ -84,7 +84,8 @@ class Adam(Learner):
             space, data, start, evaluate, randomness,
             lambda k: advance(first_total + k, first_total + last_step), last_step=last_step,
         )  # fmt: skip
-        parameters = {name: value.to(sample.inputs) for name, value in learnt.items()}
+        # Frozen parameters keep every bit of their draw.
+        parameters = {**exact, **{name: learnt[name].to(sample.inputs) for name in space.trainable}}
         details: dict[str, float | int | str] = {"batch_size": self._batch_rows(sample.size), "steps": last_step}
         return Fitted(parameters, tuple(curve.points), details)
 
@@ -116,7 +117,7 @@ class Adam(Learner):
                 group["lr"] = self._rate(step)
             batch = next(batches)
             risk = empirical_risk(evaluate(parameters, batch.inputs), batch.labels)
-            for value, gradient in zip(moving, torch.autograd.grad(risk, moving), strict=True):
+            for value, gradient in zip(moving, torch.autograd.grad(risk, moving, materialize_grads=True), strict=True):
                 value.grad = gradient
             optimizer.step()
         return {name: value.detach() for name, value in parameters.items()}, curve

@@ -120,4 +120,5 @@ def _value_and_gradient(
 ) -> tuple[float, Parameters]:
     moving = {name: parameters[name].detach().requires_grad_() for name in trainable}
     value = risk({**parameters, **moving})
-    return float(value.detach()), dict(zip(moving, torch.autograd.grad(value, list(moving.values())), strict=True))
+    gradients = torch.autograd.grad(value, list(moving.values()), materialize_grads=True)
+    return float(value.detach()), dict(zip(moving, gradients, strict=True))

@@ -46,8 +46,8 @@ class CosineRidge(Target):
         [-B-, B+] and g = cos(2 pi .), f* = 1 + int_0^{B+} g''(u) relu(t - u) du + int_0^{B-} g''(u) relu(-t - u) du,
         and the neuron relu(±b.x - u) has norm |b|_1 + u.
         """
-        positive = sum(b for b in self.frequencies if b > 0)
-        negative = -sum(b for b in self.frequencies if b < 0)
+        positive = math.fsum(b for b in self.frequencies if b > 0)
+        negative = math.fsum(-b for b in self.frequencies if b < 0)
         total = positive + negative
         curvature = _absolute_cosine_moment(total, positive) + _absolute_cosine_moment(total, negative)
         return KnownFacts(

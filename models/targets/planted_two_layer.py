@@ -31,8 +31,8 @@ class PlantedTwoLayer(Target):
         {"kind": "planted_two_layer", "neurons": 3, "path_norm": 4.0, "seed": 7},
     )
 
-    def neuron_weights(self, dimension: int) -> tuple[Float[Tensor, "m d+1"], Float[Tensor, " m"]]:
-        """(w_j, c_j) row by row, and a_j = Q s_j; float64."""
+    def neuron_weights(self, dimension: int) -> tuple[Float[Tensor, "m columns"], Float[Tensor, " m"]]:
+        """(w_j, c_j) row by row in d + 1 columns, and a_j = Q s_j; float64."""
         randomness = Randomness(self.seed).child("planted_two_layer")
         directions = normal_rows(randomness, "directions", self.neurons, dimension + 1)
         signs = torch.where(normal_rows(randomness, "signs", self.neurons, 1)[:, 0] < 0, -1.0, 1.0).to(torch.float64)

@@ -1,0 +1,279 @@
+"""Checks generated for every discovered kind of every family, from its examples."""
+
+import importlib
+import json
+import math
+
+import onnxruntime
+import pytest
+import torch
+from pydantic import ValidationError
+
+from models import artefacts
+from models.errors import Stopped
+from models.kinds import Kind
+from models.learned_model import LearnedModel, OutputRange
+from models.problems import SyntheticProblem
+from models.randomness import Randomness, uniform_rows
+from models.risks import risk
+from models.samples import Sample
+from models.scaling import standardisation
+
+FAMILY_PACKAGES = {
+    "targets": "TARGETS",
+    "hypothesis_spaces": "HYPOTHESIS_SPACES",
+    "learners": "LEARNERS",
+    "bounds": "BOUNDS",
+    "experiments": "EXPERIMENTS",
+}
+
+
+def kinds_of(package: str) -> dict[str, type[Kind]]:
+    return getattr(importlib.import_module(f"models.{package}"), FAMILY_PACKAGES[package])
+
+
+def every_kind() -> list:
+    return [
+        pytest.param(package, kind, leaf, id=f"{package}-{kind}")
+        for package in FAMILY_PACKAGES
+        for kind, leaf in kinds_of(package).items()
+    ]
+
+
+def examples_of(package: str) -> list:
+    return [
+        pytest.param(leaf.model_validate(example), id=f"{kind}-{index}")
+        for kind, leaf in kinds_of(package).items()
+        for index, example in enumerate(leaf.examples)
+    ]
+
+
+SPACES = examples_of("hypothesis_spaces")
+TARGETS = examples_of("targets")
+LEARNERS = examples_of("learners")
+PAIRS = [
+    pytest.param(space.values[0], learner.values[0], id=f"{space.id}-{learner.id}")
+    for space in SPACES
+    for learner in LEARNERS
+    if learner.values[0].refuses(space.values[0]) is None
+]
+
+
+@pytest.mark.parametrize(("package", "kind", "leaf"), every_kind())
+class TestAKind:
+    def test_file_name_is_the_kind(self, package, kind, leaf):
+        assert leaf.__module__ == f"models.{package}.{kind}"
+
+    def test_statement_and_docstring_exist(self, package, kind, leaf):
+        assert leaf.statement
+        assert leaf.__doc__
+
+    def test_reference_is_in_the_bibliography(self, package, kind, leaf):
+        from models.catalogue import reference
+
+        assert reference(leaf.reference).endswith(".")
+
+    def test_examples_survive_json(self, package, kind, leaf):
+        assert leaf.examples
+        for example in leaf.examples:
+            parsed = leaf.model_validate(example)
+            assert leaf.model_validate_json(parsed.model_dump_json()) == parsed
+            assert json.loads(json.dumps(example))["kind"] == kind
+
+    def test_unknown_field_is_refused(self, package, kind, leaf):
+        with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
+            leaf.model_validate({**leaf.examples[0], "no_such_field": 1})
+
+    def test_tag_is_required(self, package, kind, leaf):
+        untagged = {key: value for key, value in leaf.examples[0].items() if key != "kind"}
+        with pytest.raises(ValidationError):
+            leaf.model_validate(untagged)
+
+    def test_specification_is_frozen(self, package, kind, leaf):
+        with pytest.raises(ValidationError):
+            leaf.model_validate(leaf.examples[0]).kind = "other"
+
+    def test_schema_builds_and_says_what_its_numbers_may_be(self, package, kind, leaf):
+        schema = leaf.model_json_schema()
+        json.dumps(schema)
+        for name, field in schema["properties"].items():
+            for option in field.get("anyOf", [field]):
+                if option.get("type") in ("number", "integer") and "const" not in option:
+                    assert {"minimum", "exclusiveMinimum"} & option.keys(), f"{name} has no lower bound"
+
+
+@pytest.mark.parametrize("target", TARGETS)
+class TestATarget:
+    def test_is_one_column_of_finite_values_in_the_inputs_precision(self, target):
+        for dtype in (torch.float32, torch.float64):
+            values = target.evaluate(torch.rand(5, 3, dtype=dtype))
+            assert values.shape == (5, 1)
+            assert values.dtype == dtype
+            assert bool(torch.isfinite(values).all())
+
+    def test_known_moments_agree_with_monte_carlo(self, target):
+        for dimension in (2, 5):
+            known = target.known(dimension)
+            values = target.evaluate(uniform_rows(Randomness(3), "inputs", 100_000, dimension))[:, 0]
+            for exact, draws in ((known.mean, values), (known.l2_norm_squared, values**2)):
+                if exact is not None:
+                    assert abs(float(draws.mean()) - exact) < 5 * float(draws.std()) / math.sqrt(len(draws))
+
+    def test_barron_norm_bound_dominates_the_variation_of_the_derivative_along_lines(self, target):
+        """Along x_0 + t v with |v|_inf <= 1 a neuron's derivative varies by at most |a| |w|_1."""
+        known = target.known(3)
+        bound = math.inf if known.barron_norm_bound is None else known.barron_norm_bound
+        times = torch.linspace(0, 1, 4001, dtype=torch.float64)[:, None]
+        for corner in (torch.zeros(3).double(), torch.tensor([1.0, 0.0, 1.0]).double()):
+            values = target.evaluate(corner + times * (1 - 2 * corner))[:, 0]
+            variation = (values.diff(n=2).abs().sum() / (times[1, 0] - times[0, 0])).item()
+            assert variation <= bound * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("space", [space for space in SPACES if space.values[0].linear])
+def test_linear_space_is_nested_in_its_width(space):
+    """Features of a smaller width are the first of a larger one, up to one common factor."""
+    inputs = torch.rand(4, 3, dtype=torch.float64)
+    small, large = space.with_width(40), space.with_width(300)
+    narrow = small.features(small.draw(3, 1, Randomness(0), torch.float64), inputs)
+    wide = large.features(large.draw(3, 1, Randomness(0), torch.float64), inputs)[:, : narrow.shape[1]]
+    touched = wide != 0
+    assert bool(((narrow == 0) == (wide == 0)).all())
+    ratio = narrow[touched] / wide[touched]
+    torch.testing.assert_close(ratio, ratio[:1].expand_as(ratio))
+
+
+@pytest.mark.parametrize("space", SPACES)
+class TestAHypothesisSpace:
+    d, k = 3, 2
+
+    def drawn(self, space, seed=0, dtype=torch.float64):
+        return space.draw(self.d, self.k, Randomness(seed), dtype)
+
+    def moved(self, space, seed=0):
+        """Parameters away from the start, so that zero coefficients hide nothing."""
+        noise = torch.Generator().manual_seed(1)
+        return {
+            name: value + 0.3 * torch.randn(value.shape, generator=noise, dtype=value.dtype)
+            if name in space.trainable
+            else value
+            for name, value in self.drawn(space, seed).items()
+        }
+
+    def test_same_seed_gives_equal_bits_and_another_seed_does_not(self, space):
+        first, second, other = self.drawn(space), self.drawn(space), self.drawn(space, seed=1)
+        assert first.keys() == second.keys()
+        assert all(torch.equal(first[name], second[name]) for name in first)
+        assert any(not torch.equal(first[name], other[name]) for name in first)
+
+    def test_draw_has_the_precision_that_was_asked_for(self, space):
+        for dtype in (torch.float32, torch.float64):
+            assert {value.dtype for value in self.drawn(space, dtype=dtype).values()} == {dtype}
+
+    def test_trainable_names_parameters(self, space):
+        assert set(space.trainable) <= self.drawn(space).keys()
+
+    def test_other_width_is_the_same_space_at_that_width(self, space):
+        assert space.with_width(space.width) == space
+        assert space.with_width(7).width == 7
+
+    def test_counts_what_it_stores(self, space):
+        stored = sum(value.numel() for value in self.drawn(space).values())
+        assert stored == space.parameter_count(self.d, self.k)
+        assert space.flops_per_row(self.d, self.k) > 0
+
+    def test_outputs_have_one_row_for_each_input(self, space):
+        parameters = self.moved(space)
+        inputs = torch.rand(6, self.d, dtype=torch.float64)
+        outputs = space.evaluate(parameters, inputs)
+        assert outputs.shape == (6, self.k)
+        torch.testing.assert_close(space.evaluate(parameters, inputs[2:3]), outputs[2:3])
+
+    def test_is_differentiable_in_every_trainable_parameter(self, space):
+        parameters = self.moved(space)
+        moving = [parameters[name].requires_grad_() for name in space.trainable]
+        loss = space.evaluate(parameters, torch.rand(50, self.d, dtype=torch.float64)).square().sum()
+        gradients = torch.autograd.grad(loss, [value for value in moving if value.numel()])
+        assert all(bool((gradient != 0).any()) for gradient in gradients)
+
+    @pytest.mark.parametrize("clipped", [False, True])
+    def test_export_equals_the_torch_evaluation(self, space, clipped):
+        inputs = 40 + 7 * torch.randn(200, self.d, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+        labels = torch.stack([inputs[:, 0] * 3, inputs.sum(dim=1) * 1e4], dim=1)
+        span = OutputRange(torch.tensor([100.0, 1e6]).double(), torch.tensor([130.0, 1.3e6]).double())
+        model = LearnedModel(
+            space, self.moved(space), standardisation(inputs), standardisation(labels), span if clipped else None
+        )
+        exported = artefacts.export(model, name="m", input_names="abc", output_names="uv", provenance={})
+        session = onnxruntime.InferenceSession(exported.graph, providers=["CPUExecutionProvider"])
+        (served,) = session.run(["outputs"], {"inputs": inputs.numpy()})
+        expected = model(inputs)
+        assert float((torch.from_numpy(served) - expected).abs().max()) <= 1e-9 * float(expected.abs().max())
+        if clipped:
+            assert bool((expected >= span.lower).all() and (expected <= span.upper).all())
+
+
+@pytest.mark.parametrize(("space", "learner"), PAIRS)
+class TestALearner:
+    @pytest.fixture(autouse=True)
+    def _small_width(self, space):
+        self.space = space.with_width(min(space.width, 20))
+        problem = SyntheticProblem(kinds_of("targets")["cosine_ridge"](kind="cosine_ridge"), 3, noise=0.1)
+        self.sample = problem.training_sample(120, Randomness(5))
+
+    def fitted(self, learner, advance=lambda step, total: None, sample=None):
+        return learner.fit(self.space, sample or self.sample, Randomness(6), advance)
+
+    def test_reduces_the_empirical_risk(self, space, learner):
+        fitted = self.fitted(learner)
+        start = self.space.draw(3, 1, Randomness(6), torch.float64)
+        before = risk(lambda rows: self.space.evaluate(start, rows), self.sample).value
+        after = risk(lambda rows: self.space.evaluate(fitted.parameters, rows), self.sample).value
+        assert after < before
+        assert fitted.curve[-1].empirical_risk == pytest.approx(after, rel=1e-4)
+        assert len(fitted.curve) <= 200
+
+    def test_same_seed_gives_equal_bits(self, space, learner):
+        first, second = self.fitted(learner).parameters, self.fitted(learner).parameters
+        assert all(torch.equal(first[name], second[name]) for name in first)
+
+    def test_leaves_frozen_parameters_and_precision_alone(self, space, learner):
+        fitted = self.fitted(learner)
+        start = self.space.draw(3, 1, Randomness(6), torch.float64)
+        for name, value in fitted.parameters.items():
+            assert value.dtype == torch.float64
+            assert not value.requires_grad
+            if name not in self.space.trainable:
+                assert torch.equal(value, start[name])
+
+    def test_reports_progress_up_to_its_total_and_obeys_a_stop(self, space, learner):
+        seen = []
+        self.fitted(learner, lambda step, total: seen.append((step, total)))
+        assert seen[-1][0] == seen[-1][1]
+        assert all(0 <= step <= total for step, total in seen)
+
+        def stop(step, total):
+            raise Stopped
+
+        with pytest.raises(Stopped):
+            self.fitted(learner, stop)
+
+    def test_cost_grows_with_the_sample(self, space, learner):
+        assert 0 < learner.flops(self.space, 100, 3, 1) < learner.flops(self.space, 1000, 3, 1)
+
+    def test_serves_several_outputs(self, space, learner):
+        labels = torch.cat([self.sample.labels, -self.sample.labels], dim=1)
+        both = Sample(self.sample.inputs, labels)
+        fitted = self.fitted(learner, sample=both)
+        assert self.space.evaluate(fitted.parameters, both.inputs).shape == (120, 2)
+
+
+def test_refusal_says_why():
+    learners, spaces = kinds_of("learners"), kinds_of("hypothesis_spaces")
+    nonlinear = next(leaf for leaf in spaces.values() if not leaf.linear)
+    refusals = [
+        leaf.model_validate(leaf.examples[0]).refuses(nonlinear.model_validate(nonlinear.examples[0]))
+        for leaf in learners.values()
+    ]
+    assert any(refusals)
+    assert all(reason is None or "linear" in reason for reason in refusals)
