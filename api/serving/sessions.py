@@ -1,14 +1,175 @@
-"""Open ONNX sessions of served models."""
+"""Open ONNX sessions of served models: a cache with a memory budget, one opening per model at a time."""
 
+import hashlib
+import threading
+from collections import OrderedDict
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnxruntime import InferenceSession, SessionOptions
+
+from api.errors import Problem
 from db.artefact_store import ArtefactStore
+from db.tables import LearnedModel
+
+INPUT = "inputs"
+OUTPUT = "outputs"
+ELEMENT_TYPES: dict[str, type[np.floating[Any]]] = {"FP32": np.float32, "FP64": np.float64}
+
+SLICE_ROWS = 512
+"""Rows of one run: the activations of a larger batch leave the cache, and each run's memory stays bounded."""
+
+SESSION_BYTES_PER_FILE_BYTE = 3
+"""An open session holds the parsed graph, its initializers and packed copies of the matrices."""
+
+
+class ServingFailure(Problem):
+    """A stored file is gone, is not what its row says, or does not run."""
+
+    status, title = 500, "The stored model cannot be served"
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A version that is open. `certificate`: risk_upper_bound, confidence and sample_size, or None."""
+
+    name: str
+    version: int
+    input_names: tuple[str, ...]
+    output_names: tuple[str, ...]
+    dtype: str
+    certificate: dict[str, Any] | None
+    estimated_bytes: int
+    session: InferenceSession
+
+    def predict(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Outputs [N, k] of `rows` [N, d], in label units. Runs in the caller's thread; many threads may call."""
+        inputs = np.ascontiguousarray(rows, dtype=ELEMENT_TYPES[self.dtype])
+        outputs = np.empty((len(inputs), len(self.output_names)))
+        for start in range(0, len(inputs), SLICE_ROWS):
+            (part,) = self.session.run([OUTPUT], {INPUT: inputs[start : start + SLICE_ROWS]})
+            outputs[start : start + SLICE_ROWS] = part
+        return outputs
+
+
+def stored_file(model: LearnedModel, role: str) -> dict[str, Any]:
+    """What the row says of a model's file: "graph" or "weights".
+
+    Raises:
+        ServingFailure: the row has no such file.
+    """
+    entry = model.files.get(role)
+    if entry is None:
+        raise ServingFailure(f"The {role} of model {model.name!r}, version {model.version}, is not stored.")
+    return dict(entry)
 
 
 class ModelSessions:
-    """A cache of sessions."""
+    """Sessions by model id; the least recently used go first when the budget is exceeded.
+
+    A model larger than the whole budget is still served, alone. `open` reads files: never call it on an event loop.
+    """
 
     def __init__(self, store: ArtefactStore, max_bytes: int) -> None:
         self.store = store
         self.max_bytes = max_bytes
+        self._lock = threading.Lock()
+        self._open: OrderedDict[str, ServedModel] = OrderedDict()
+        self._opening: dict[str, Future[ServedModel]] = {}
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def opened(self, model_id: str) -> ServedModel | None:
+        """The session of a model if it is open now; the model counts as used."""
+        with self._lock:
+            served = self._open.get(model_id)
+            if served is not None:
+                self._open.move_to_end(model_id)
+            return served
+
+    def open(self, model: LearnedModel) -> ServedModel:
+        """The session of `model`, opened if need be; callers that meet an opening wait for it.
+
+        Raises:
+            ServingFailure: the file is missing, does not match its digest, or is no graph of this manifest.
+        """
+        served = self.opened(model.id)
+        if served is not None:
+            return served
+        with self._lock:
+            # It may have been opened between the two locks.
+            if model.id in self._open:
+                return self._open[model.id]
+            pending = self._opening.get(model.id)
+            if pending is None:
+                mine = self._opening[model.id] = Future()
+        if pending is not None:
+            return pending.result()
+        try:
+            served = self._load(model)
+        except BaseException as error:
+            with self._lock:
+                del self._opening[model.id]
+            mine.set_exception(error)
+            raise
+        with self._lock:
+            del self._opening[model.id]
+            self._open[model.id] = served
+            self._shrink()
+        mine.set_result(served)
+        return served
+
+    def forget(self, model_id: str) -> None:
+        """Drop a session; requests that hold it finish."""
+        with self._lock:
+            self._open.pop(model_id, None)
 
     def close(self) -> None:
         """Drop every session."""
+        with self._lock:
+            self._open.clear()
+
+    def _shrink(self) -> None:
+        total = sum(served.estimated_bytes for served in self._open.values())
+        while total > self.max_bytes and len(self._open) > 1:
+            _, dropped = self._open.popitem(last=False)
+            total -= dropped.estimated_bytes
+
+    def _load(self, model: LearnedModel) -> ServedModel:
+        what = f"model {model.name!r}, version {model.version}"
+        entry = stored_file(model, "graph")
+        try:
+            # Read once and opened from memory: what was verified is what runs.
+            graph = self.store.path(entry["uri"]).read_bytes()
+        except (OSError, ValueError) as error:
+            raise ServingFailure(f"The graph of {what} cannot be read.") from error
+        if hashlib.sha256(graph).hexdigest() != entry["sha256"]:
+            raise ServingFailure(f"The stored graph of {what} does not match its digest.")
+        try:
+            served = ServedModel(
+                name=model.name,
+                version=model.version,
+                input_names=tuple(model.manifest["input_names"]),
+                output_names=tuple(model.manifest["output_names"]),
+                dtype=model.manifest["dtype"],
+                certificate=model.manifest.get("certificate"),
+                estimated_bytes=len(graph) * SESSION_BYTES_PER_FILE_BYTE,
+                session=_session(graph),
+            )
+            # The first run allocates and checks that the graph has the manifest's shape.
+            served.predict(np.zeros((1, len(served.input_names))))
+        except Exception as error:
+            raise ServingFailure(f"The stored graph of {what} does not run.") from error
+        return served
+
+
+def _session(graph: bytes) -> InferenceSession:
+    options = SessionOptions()
+    # Requests are the parallelism; threads inside a run would fight over the same cores.
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    return InferenceSession(graph, options, providers=["CPUExecutionProvider"])
