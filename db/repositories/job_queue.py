@@ -97,6 +97,16 @@ class JobQueue:
             record_event(self.session, job_id, "progress", progress)
         return Heartbeat(held=True, cancel_requested=row.cancel_requested_at is not None)
 
+    def standing(self, job_id: str, attempt: int) -> Heartbeat:
+        """What a heartbeat would learn, without writing."""
+        row = self.session.execute(select(Job.cancel_requested_at).where(_held(job_id, attempt))).one_or_none()
+        return Heartbeat(held=row is not None, cancel_requested=row is not None and row.cancel_requested_at is not None)
+
+    def held_claims(self) -> list[tuple[str, int, str]]:
+        """(job, attempt, worker) of every running job, for a worker that can see that another's process has ended."""
+        rows = self.session.execute(select(Job.id, Job.attempt, Job.worker).where(Job.status == JobStatus.RUNNING))
+        return [(job_id, attempt, worker) for job_id, attempt, worker in rows if worker is not None]
+
     def finish(
         self,
         job_id: str,

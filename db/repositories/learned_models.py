@@ -121,3 +121,9 @@ class LearnedModels:
         """Forget a version; the caller checked that no alias points at it."""
         self.session.delete(model)
         self.session.flush()
+
+
+def files_of_job(session: Session, job_id: str) -> list[str]:
+    """URIs of every file of the models that a job registered; whoever their owner is."""
+    rows = session.scalars(select(LearnedModel.files).where(LearnedModel.job_id == job_id))
+    return [file["uri"] for files in rows for file in files.values()]

@@ -1,0 +1,104 @@
+"""One attempt at a job: its child from start to end, and the word for how it ended."""
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from worker.children import Child, WarmChildren
+from worker.failures import cause_of_death, out_of_memory_kills
+from worker.lease import Lease
+from worker.protocol import Assignment
+from worker.results import ClaimLostError
+from worker.settings import WorkerSettings
+
+TICK_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Ending:
+    """`stopped`: because it was asked to; `died`: of `cause`, without an answer."""
+
+    outcome: Literal["succeeded", "failed", "stopped", "died"]
+    error: dict[str, Any] | None = None
+    cause: str = ""
+
+
+class Attempt:
+    """The child of one claim. `draining` set: it is asked to stop."""
+
+    def __init__(self, settings: WorkerSettings, children: WarmChildren, draining: threading.Event) -> None:
+        self._settings = settings
+        self._children = children
+        self._draining = draining
+        self._child: Child | None = None
+        self._kills_before = out_of_memory_kills()
+
+    def report(self) -> dict[str, Any] | None:
+        """The newest progress of the child."""
+        child = self._child
+        return None if child is None else child.progress
+
+    def start(self, assignment: Assignment) -> None:
+        """Hand the assignment to a child; one that died while it waited is passed over.
+
+        Raises:
+            RuntimeError: every child died at once.
+        """
+        for _ in range(self._settings.slots + 2):
+            child = self._children.take()
+            try:
+                child.run(assignment)
+            except BrokenPipeError:
+                child.end()
+                continue
+            self._child = child
+            return
+        raise RuntimeError("no child could be started")
+
+    def follow(self, lease: Lease) -> Ending:
+        """Wait for the end of the run, bringing it about when asked to. Unless it succeeded, the child is gone then.
+
+        Raises:
+            ClaimLostError: the claim was lost; the child runs on, for the caller to end.
+        """
+        child = self._child
+        if child is None:
+            raise RuntimeError("follow() comes after start()")
+        kill_at: float | None = None
+        while not child.wait_done(TICK_SECONDS):
+            if lease.lost:
+                raise ClaimLostError
+            grace = self._time_to_stop(lease)
+            if grace is not None and kill_at is None:
+                child.cancel()
+                kill_at = time.monotonic() + grace
+            if kill_at is not None and time.monotonic() > kill_at:
+                self.end()
+                return Ending("stopped")
+        return self._ending(child, stopping=kill_at is not None)
+
+    def _time_to_stop(self, lease: Lease) -> float | None:
+        if self._draining.is_set():
+            return self._settings.drain_grace_seconds
+        return self._settings.cancel_grace_seconds if lease.cancel_requested else None
+
+    def _ending(self, child: Child, stopping: bool) -> Ending:
+        done = child.done
+        self._child = None
+        # A cancel may still be on its way to it; the next job must not hear it.
+        if done is not None and done["reusable"] and not stopping:
+            self._children.give_back(child)
+            return Ending(done["outcome"])
+        returncode = child.end()
+        if done is not None and (done["outcome"] != "stopped" or stopping):
+            return Ending(done["outcome"], done["error"])
+        if stopping:
+            return Ending("stopped")
+        return Ending("died", cause=cause_of_death(returncode, self._kills_before))
+
+    def end(self) -> None:
+        """Kill the child, if this attempt still has one."""
+        if self._child is not None:
+            self._child.end()
+            self._child = None

@@ -1,0 +1,130 @@
+"""`python -m worker.child`: the process of a job. It computes, writes files of its attempt, and touches no database.
+
+Everything heavy is imported while it waits for its first assignment.
+"""
+
+import contextlib
+import json
+import os
+import queue
+import resource
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import IO, Any
+
+import structlog
+
+from worker.logs import configure_logs
+from worker.protocol import RESULT, Assignment, ChildOptions, write_whole
+
+REUSABLE_BELOW_BYTES = 2**30
+
+logger = structlog.get_logger(__name__)
+
+
+class WorkerPipe:
+    """The two pipes to the worker. Nothing else may reach standard output: prints go to standard error."""
+
+    def __init__(self) -> None:
+        self._out: IO[str] = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        sys.stdout = sys.stderr
+        self._lock = threading.Lock()
+        self.assignments: queue.Queue[tuple[Path, threading.Event]] = queue.Queue()
+        threading.Thread(target=self._listen, name="commands", daemon=True).start()
+
+    def send(self, message: dict[str, Any]) -> None:
+        """One line to the worker."""
+        with self._lock:
+            self._out.write(json.dumps(message) + "\n")
+            self._out.flush()
+
+    def _listen(self) -> None:
+        stop = threading.Event()
+        for line in sys.stdin.buffer:
+            message = json.loads(line)
+            if message["type"] == "run":
+                stop = threading.Event()
+                self.assignments.put((Path(message["assignment"]), stop))
+            elif message["type"] == "cancel":
+                stop.set()
+        end_at_once()
+
+
+def end_at_once() -> None:
+    """The worker is gone and with it the claim: end this process and whatever it started."""
+    if os.getpgrp() == os.getpid():
+        os.killpg(os.getpid(), signal.SIGKILL)
+    os._exit(1)
+
+
+def run(assignment: Assignment, device: str, pipe: WorkerPipe, stop: threading.Event) -> dict[str, Any]:
+    """Run one job to its end; the message that says how it ended."""
+    from models.catalogue import parse_experiment
+    from models.errors import ModelsError, Stopped
+    from worker.context import ProcessContext, json_with_infinities
+    from worker.failures import failure_of
+
+    try:
+        experiment = parse_experiment(assignment.spec)
+        result = experiment.run(ProcessContext(assignment, device, pipe.send, stop))
+        write_whole(assignment.directory / RESULT, json_with_infinities(result.model_dump(mode="json")))
+    except Stopped:
+        return {"outcome": "stopped", "error": None}
+    except Exception as error:
+        if not isinstance(error, ModelsError):
+            logger.exception("job_raised")
+        return {"outcome": "failed", "error": failure_of(error)}
+    return {"outcome": "succeeded", "error": None}
+
+
+def memory_in_use() -> int:
+    """Largest resident size so far, in bytes."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def main() -> None:
+    """Wait, run, answer; wait again while this process is as good as new."""
+    options = ChildOptions.model_validate_json(sys.argv[1])
+    # Ctrl-C in a terminal is the supervisor's to hear.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if options.memory_bytes is not None:
+        resource.setrlimit(resource.RLIMIT_DATA, (options.memory_bytes, options.memory_bytes))
+    with contextlib.suppress(OSError):
+        # Of all processes here a job is the one to lose.
+        Path("/proc/self/oom_score_adj").write_text("500")
+    pipe = WorkerPipe()
+    configure_logs(options.log_level, "console" if options.log_format == "console" else "json")
+
+    import torch
+
+    import models.catalogue  # noqa: F401  imported while nobody waits for it
+    import worker.context  # noqa: F401
+    from worker.devices import choose_device
+
+    torch.set_num_threads(options.threads)
+    device = choose_device(options.device, options.ordinal)
+    pipe.send({"type": "ready", "device": device})
+    for jobs_left in reversed(range(options.jobs)):
+        path, stop = pipe.assignments.get()
+        assignment = Assignment.model_validate_json(path.read_bytes())
+        structlog.contextvars.bind_contextvars(
+            job_id=assignment.job_id, attempt=assignment.attempt, request_id=assignment.request_id
+        )
+        done = run(assignment, device, pipe, stop)
+        # An accelerator's memory comes back for certain only with the end of the process.
+        reusable = bool(
+            done["outcome"] == "succeeded" and jobs_left and device == "cpu" and memory_in_use() < REUSABLE_BELOW_BYTES
+        )
+        pipe.send({"type": "done", **done, "reusable": reusable})
+        if not reusable:
+            break
+    # Skips the slow ways out of the numerical libraries; everything worth keeping is on disk.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""Files of attempts that ended without an answer: collected once nothing can refer to them any more."""
+
+import shutil
+import time
+from pathlib import Path
+
+import structlog
+
+from db.artefact_store import SCHEME, ArtefactStore
+from db.engine import Database
+from db.repositories.job_queue import JobQueue
+from db.repositories.learned_models import files_of_job
+
+logger = structlog.get_logger(__name__)
+
+MINIMUM_AGE_SECONDS = 3600.0
+
+
+def collect_leftovers(
+    database: Database, store: ArtefactStore, minimum_age_seconds: float = MINIMUM_AGE_SECONDS
+) -> int:
+    """Remove attempts that are neither running nor the home of a learned model; how many. `older_than`: seconds.
+
+    A young directory is left alone: between a claim and its first file nothing else shows that it is in use.
+    """
+    jobs = store.root / "jobs"
+    removed = 0
+    for directory in sorted(jobs.iterdir()) if jobs.is_dir() else []:
+        attempts = [path for path in directory.iterdir() if _age(path) > older_than]
+        if not attempts:
+            continue
+        with database.reading() as session:
+            running = {(job_id, str(attempt)) for job_id, attempt, _ in JobQueue(session).held_claims()}
+            uris = files_of_job(session, directory.name)
+        for attempt in attempts:
+            home = f"{SCHEME}{attempt.relative_to(store.root).as_posix()}/"
+            if (directory.name, attempt.name) in running or any(uri.startswith(home) for uri in uris):
+                continue
+            shutil.rmtree(attempt, ignore_errors=True)
+            removed += 1
+    if removed:
+        logger.info("leftovers_collected", attempts=removed)
+    return removed
+
+
+def _age(path: Path) -> float:
+    try:
+        return time.time() - path.stat().st_mtime
+    except OSError:
+        return 0.0
