@@ -79,7 +79,7 @@ def run_worker(settings: WorkerSettings) -> None:
     children.start()
     sweeper.start()
     try:
-        app.worker_main(["worker", "--pool=threads", "--without-gossip", "--without-mingle"])
+        app.worker_main(["--quiet", "worker", "--pool=threads", "--without-gossip", "--without-mingle"])
     finally:
         draining.set()
         sweeper.stop()

@@ -36,6 +36,6 @@ def configure_logs(level: str, form: Literal["json", "console"]) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    # Celery tells of every message; here the row's life is the log.
-    for noisy in ("celery.app.trace", "celery.worker.strategy"):
+    # Celery tells of every message, Alembic of every look at the schema; here the row's life is the log.
+    for noisy in ("celery.app.trace", "celery.worker.strategy", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
