@@ -1,4 +1,5 @@
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -91,16 +92,10 @@ def test_slices_give_what_one_run_gives(services, register):
 def test_many_threads_predict_with_one_session(services, register):
     served = services.sessions.open(register())
     rows = np.random.default_rng(0).normal(size=(600, 2))
-    wrong = []
 
-    def ask(offset):
-        for _ in range(50):
-            if not np.allclose(served.predict(rows + offset)[:, 0], (rows + offset) @ [1.0, 10.0]):
-                wrong.append(offset)
+    def right(offset):
+        answers = (served.predict(rows + offset)[:, 0] for _ in range(50))
+        return all(np.allclose(answer, (rows + offset) @ [1.0, 10.0]) for answer in answers)
 
-    threads = [threading.Thread(target=ask, args=(offset,)) for offset in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert wrong == []
+    with ThreadPoolExecutor(6) as threads:
+        assert all(threads.map(right, range(6)))
