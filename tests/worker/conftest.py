@@ -102,6 +102,18 @@ class Workshop:
 
 
 @pytest.fixture
+def short() -> dict[str, Any]:
+    """A job of milliseconds."""
+    return SHORT
+
+
+@pytest.fixture
+def long() -> dict[str, Any]:
+    """A job of minutes, to be interrupted."""
+    return LONG
+
+
+@pytest.fixture
 def worker_settings(storage_settings: StorageSettings) -> WorkerSettings:
     """Settings with short times."""
     return WorkerSettings(

@@ -1,0 +1,86 @@
+"""The process of a job, driven through its pipes."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from worker.children import import_path
+from worker.protocol import RESULT, Assignment, ChildOptions
+
+
+@pytest.fixture
+def child(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    options = ChildOptions(
+        device="cpu", ordinal=0, threads=1, memory_bytes=None, jobs=1, log_level="WARNING", log_format="json"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "worker.child", options.model_dump_json()],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        env=os.environ | {"PYTHONPATH": import_path()},
+    )
+    with process:
+        yield process
+        process.kill()
+
+
+def say(child: subprocess.Popen[bytes], message: dict[str, Any]) -> None:
+    assert child.stdin is not None
+    child.stdin.write(json.dumps(message).encode() + b"\n")
+    child.stdin.flush()
+
+
+def hear(child: subprocess.Popen[bytes], kind: str) -> dict[str, Any]:
+    assert child.stdout is not None
+    for line in child.stdout:
+        message: dict[str, Any] = json.loads(line)
+        if message["type"] == kind:
+            return message
+    raise AssertionError(f"it ended without saying {kind!r}")
+
+
+def assign(child: subprocess.Popen[bytes], spec: dict[str, Any], directory: Path) -> None:
+    assignment = Assignment(
+        job_id="job_1", attempt=1, request_id=None, spec=spec, directory=directory, datasets={}, learned_models={}
+    )
+    path = directory / "assignment.json"
+    path.write_text(assignment.model_dump_json())
+    say(child, {"type": "run", "assignment": str(path)})
+
+
+def test_stdin_end_of_file_ends_the_child(child: subprocess.Popen[bytes], tmp_path: Path, long: dict[str, Any]) -> None:
+    assign(child, long, tmp_path)
+    hear(child, "progress")
+    assert child.stdin is not None
+    child.stdin.close()
+    child.wait(timeout=3)
+    assert not psutil.pid_exists(child.pid)
+    assert not (tmp_path / RESULT).exists()
+
+
+def test_cancel_stops_the_run(child: subprocess.Popen[bytes], tmp_path: Path, long: dict[str, Any]) -> None:
+    assign(child, long, tmp_path)
+    hear(child, "progress")
+    say(child, {"type": "cancel"})
+    assert hear(child, "done") == {"type": "done", "outcome": "stopped", "error": None, "reusable": False}
+    assert child.wait(timeout=3) == 0
+
+
+def test_result_is_whole_when_done_is_said(
+    child: subprocess.Popen[bytes], tmp_path: Path, short: dict[str, Any]
+) -> None:
+    assert hear(child, "ready")["device"] == "cpu"
+    assign(child, short, tmp_path)
+    assert hear(child, "done")["outcome"] == "succeeded"
+    result = json.loads((tmp_path / RESULT).read_text())
+    (model,) = result["learned_models"]
+    assert all((tmp_path / path).is_file() for path in model["files"].values())
