@@ -1,6 +1,8 @@
 import pytest
 
 from db.repositories.api_keys import ApiKeys
+from db.repositories.decompositions import Decompositions
+from db.repositories.jobs import Jobs
 
 MODELS = "/v1/models"
 BOUND = {"kind": "path_norm_ball", "value": "inf", "vacuous": True}
@@ -136,6 +138,34 @@ def test_model_without_decomposition_says_how_to_get_one(client, register):
     answer = client.get(f"{MODELS}/plane/versions/1/error-decomposition")
     assert answer.status_code == 404
     assert "decompose_error" in answer.json()["detail"]
+
+
+def test_decompositions_are_those_of_the_models_job(client, register, services):
+    estimate = {"value": "inf", "standard_error": None, "method": "monte_carlo"}
+    cell = {
+        "hypothesis_space": {"kind": "two_layer"},
+        "learner": {"kind": "adam"},
+        "data": {"kind": "target", "target": {"kind": "gaussian"}},
+        "dimension": 2,
+        "width": 4,
+        "sample_size": 8,
+        "seeds": 1,
+        "risks": {"trained": estimate},
+        "risk_terms": {"approximation": estimate, "estimation": estimate, "optimization": estimate},
+    }
+    with services.database.unit_of_work() as session:
+        jobs = [
+            Jobs(session, "local").accept(
+                kind="decompose_error", spec={}, metadata={}, priority=0, dataset_ids=[], max_attempts=1
+            )
+            for _ in range(2)
+        ]
+        for job in jobs:
+            Decompositions(session, "local").add_all(job.id, [cell, cell])
+    register(job_id=jobs[0].id)
+    page = client.get(f"{MODELS}/plane/versions/1/error-decomposition?limit=1").json()
+    assert page["has_more"] is True
+    assert page["data"] == [{"id": page["first_id"], "job_id": jobs[0].id, **cell}]
 
 
 def test_another_owners_model_is_absent(client, register):
