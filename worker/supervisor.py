@@ -28,7 +28,7 @@ from worker.logs import configure_logs
 from worker.processes import AtOnce, SupervisedProcess
 
 ALREADY_SERVED = 3
-PAUSE_SECONDS = 0.05
+PAUSE_SECONDS = 0.1
 FAILURES_AT_START = 5
 
 
