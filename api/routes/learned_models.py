@@ -80,6 +80,7 @@ def delete_version(services: AppServices, principal: Submitter, name: ModelName,
     except IntegrityError as error:
         raise Conflict(f"An alias was just pointed at version {version} of {name!r}.") from error
     services.sessions.forget(model.id)
+    services.metrics.cached_models.set(len(services.sessions))
     # After the commit: a row without files would be worse than files without a row.
     for entry in model.files.values():
         services.store.remove(entry["uri"])

@@ -1,5 +1,9 @@
-"""Native prediction. `def` routes: one hop to a worker thread (about 70 µs) covers the database, the parsing and the
-run, none of which may hold up the event loop; a run of one row alone (about 10 µs) would not be worth it."""
+"""Native prediction.
+
+The routes are `def`: the alias must be looked up in the database for every request (about 300 µs, more where the
+database is remote), which may not hold up the event loop. One hop to a worker thread (about 100 µs) then covers the
+parsing and the run as well; for the run of one row alone (about 10 µs) it would not be worth it.
+"""
 
 from typing import Annotated
 

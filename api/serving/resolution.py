@@ -23,7 +23,10 @@ VersionOrAlias = Annotated[
 ]
 AliasName = Annotated[
     str,
-    Path(description="Like a model's name, but no number.", json_schema_extra={"pattern": f"^{_WORD_PATTERN}$"}),
+    Path(
+        description="Like a model's name, but no number: numbers are versions.",
+        json_schema_extra={"pattern": "^([A-Za-z]|[0-9]+[A-Za-z_.-])[A-Za-z0-9_.-]*$", "maxLength": 100},
+    ),
 ]
 
 
