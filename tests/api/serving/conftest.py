@@ -1,7 +1,7 @@
 """Graphs small enough to check by hand, registered as learned models."""
 
-import hashlib
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from api.dependencies import Services
 from db.repositories.learned_models import LearnedModels
 from db.tables import LearnedModel
+from models.artefacts import ExportedModel
 
 CERTIFICATE = {"risk_upper_bound": 0.25, "confidence": 0.95, "sample_size": 100}
 
@@ -39,19 +40,24 @@ def register(services: Services) -> Register:
     return lambda *args, **kwargs: register_linear(services, *args, **kwargs)
 
 
+@pytest.fixture
+def register_exported(services: Services) -> Callable[[str, ExportedModel], LearnedModel]:
+    """Registers what `models.artefacts.export` gives, as a worker does."""
+    return lambda name, exported: store_model(
+        services, name, exported.manifest, {"graph": exported.graph, "weights": exported.weights}
+    )
+
+
 def register_linear(
     services: Services,
     name: str = "plane",
     matrix: Any = ((1.0,), (10.0,)),
     shift: float = 0.0,
-    owner: str = "local",
-    job_id: str | None = None,
     certificate: dict[str, Any] | None = CERTIFICATE,
-    bounds: tuple[dict[str, Any], ...] = (),
+    **row: Any,
 ) -> LearnedModel:
     """The next version of `name`: x -> x @ matrix + shift, inputs a, b, ..., outputs y0, y1, ..."""
     weights = np.array(matrix, dtype=np.float64)
-    contents = {"graph": linear_graph(weights, shift), "weights": weights.tobytes()}
     manifest = {
         "name": name,
         "hypothesis_space": {"kind": "two_layer", "width": 4},
@@ -65,6 +71,20 @@ def register_linear(
         "certificate": certificate,
         "digest": "d" * 64,
     }
+    contents = {"graph": linear_graph(weights, shift), "weights": weights.tobytes()}
+    return store_model(services, name, manifest, contents, **row)
+
+
+def store_model(
+    services: Services,
+    name: str,
+    manifest: dict[str, Any],
+    contents: dict[str, bytes],
+    owner: str = "local",
+    job_id: str | None = None,
+    bounds: tuple[dict[str, Any], ...] = (),
+) -> LearnedModel:
+    """Files into the store, then the row that points at them."""
     with services.database.unit_of_work() as session:
         models = LearnedModels(session, owner)
         newest = models.resolve(name, None)
@@ -73,13 +93,11 @@ def register_linear(
         for role, content in contents.items():
             staged = services.store.staging_directory() / role
             staged.write_bytes(content)
-            stored = services.store.adopt(staged, f"models/{owner}/{name}/{version}/{role}")
-            assert stored.sha256 == hashlib.sha256(content).hexdigest()
-            files[role] = {"uri": stored.uri, "sha256": stored.sha256, "size_bytes": stored.size_bytes}
+            files[role] = asdict(services.store.adopt(staged, f"models/{owner}/{name}/{version}/{role}"))
         return models.register(
             name=name,
             job_id=job_id,
-            digest="d" * 64,
+            digest=manifest["digest"],
             manifest=manifest,
             risks={"population": {"value": "inf"}},
             bounds=list(bounds),
