@@ -14,7 +14,7 @@ Problem                     status
 """
 
 from collections.abc import Sequence
-from typing import Any
+from http import HTTPStatus
 
 import structlog
 from fastapi import FastAPI, Request
@@ -24,16 +24,11 @@ from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from api.field_errors import FieldError, field_errors
+
 logger = structlog.get_logger(__name__)
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
-
-
-class FieldError(BaseModel):
-    """One field that is wrong; `pointer` is an RFC 6901 JSON pointer into the body, or the parameter's name."""
-
-    pointer: str
-    detail: str
 
 
 class ProblemDocument(BaseModel):
@@ -49,8 +44,8 @@ class ProblemDocument(BaseModel):
     errors: list[FieldError] = Field(default_factory=list)
 
 
-class Problem(Exception):
-    """Root of the tree."""
+class Problem(HTTPException):
+    """Root of the tree. An HTTPException, because FastAPI turns every other one met while it reads a body into 400."""
 
     status = 500
     title = "Internal error"
@@ -58,10 +53,8 @@ class Problem(Exception):
     def __init__(
         self, detail: str, *, errors: Sequence[FieldError] = (), headers: dict[str, str] | None = None
     ) -> None:
-        super().__init__(detail)
-        self.detail = detail
+        super().__init__(self.status, detail, headers or {})
         self.errors = list(errors)
-        self.headers = headers or {}
 
 
 class Malformed(Problem):
@@ -118,44 +111,6 @@ def field_problem(pointer: str, detail: str) -> Unprocessable:
     return Unprocessable(detail, errors=[FieldError(pointer=pointer, detail=detail)])
 
 
-def json_pointer(location: Sequence[int | str], body: Any) -> str:
-    """A pydantic location as an RFC 6901 pointer into `body`.
-
-    Pydantic inserts the tags of discriminated unions ("two_layer") and of plain unions ("list[...]") into locations;
-    a step that the body does not have is such a tag, unless it is the last: then it names a missing field.
-    """
-    pointer, here = "", body
-    steps = list(location)
-    for index, step in enumerate(steps):
-        if (isinstance(here, dict) and step in here) or (isinstance(here, list | tuple) and isinstance(step, int) and step < len(here)):
-            here = here[step]
-        elif index < len(steps) - 1 or not isinstance(here, dict) or step == here.get("kind"):
-            continue
-        pointer += "/" + str(step).replace("~", "~0").replace("/", "~1")
-    return pointer
-
-
-def field_errors(errors: Sequence[Any], body: Any, prefix: Sequence[str] = ()) -> list[FieldError]:
-    """Pydantic's errors as ours, without echoing the input. `prefix`: leading location steps to drop ("body")."""
-    found: list[FieldError] = []
-    for error in errors:
-        location = list(error["loc"])
-        if location[: len(prefix)] == list(prefix):
-            location = location[len(prefix) :]
-        context = error.get("ctx") or {}
-        pointer = json_pointer(location, body) + str(context.get("pointer", ""))
-        detail = str(error["msg"])
-        if error["type"] == "union_tag_invalid":
-            pointer += "/kind"
-            detail = f"Unknown kind {context['tag']!r}; known kinds: {context['expected_tags']}."
-        elif error["type"] == "union_tag_not_found":
-            pointer += "/kind"
-            detail = "A kind is required."
-        if all(known.pointer != pointer or known.detail != detail for known in found):
-            found.append(FieldError(pointer=pointer, detail=detail))
-    return found
-
-
 def _respond(request: Request, problem: Problem) -> Response:
     document = ProblemDocument(
         title=problem.title,
@@ -167,24 +122,31 @@ def _respond(request: Request, problem: Problem) -> Response:
         errors=problem.errors,
     )
     return JSONResponse(
-        document.model_dump(), status_code=problem.status, headers=problem.headers, media_type=PROBLEM_MEDIA_TYPE
+        document.model_dump(),
+        status_code=problem.status,
+        headers=dict(problem.headers or {}),
+        media_type=PROBLEM_MEDIA_TYPE,
     )
 
 
 def _from_request_validation(error: RequestValidationError) -> Problem:
-    if any(item["type"] == "json_invalid" for item in error.errors()):
+    everything = error.errors()
+    if any(item["type"] == "json_invalid" for item in everything):
         return Malformed("The body is not valid JSON.")
-    in_body = [item for item in error.errors() if item["loc"] and item["loc"][0] == "body"]
-    elsewhere = [item for item in error.errors() if item not in in_body]
+    in_body = [item for item in everything if item["loc"] and item["loc"][0] == "body"]
     errors = field_errors(in_body, error.body, ("body",))
-    errors += [FieldError(pointer=str(item["loc"][-1]), detail=str(item["msg"])) for item in elsewhere]
+    errors += [
+        FieldError(pointer=str(item["loc"][-1]), detail=str(item["msg"]))
+        for item in everything
+        if not item["loc"] or item["loc"][0] != "body"
+    ]
     first = errors[0]
     return Unprocessable(f"{first.pointer or 'body'}: {first.detail}", errors=errors)
 
 
 def _from_http_exception(error: HTTPException) -> Problem:
     problem = Problem(str(error.detail), headers=dict(error.headers or {}))
-    problem.status, problem.title = error.status_code, str(error.detail)
+    problem.status, problem.title = error.status_code, HTTPStatus(error.status_code).phrase
     return problem
 
 
@@ -192,23 +154,23 @@ def install_error_handlers(app: FastAPI) -> None:
     """The one table: what is raised -> what the client reads."""
 
     @app.exception_handler(Problem)
-    def _on_problem(request: Request, error: Problem) -> Response:
+    async def _on_problem(request: Request, error: Problem) -> Response:
         return _respond(request, error)
 
     @app.exception_handler(RequestValidationError)
-    def _on_validation(request: Request, error: RequestValidationError) -> Response:
+    async def _on_validation(request: Request, error: RequestValidationError) -> Response:
         return _respond(request, _from_request_validation(error))
 
     @app.exception_handler(HTTPException)
-    def _on_http(request: Request, error: HTTPException) -> Response:
+    async def _on_http(request: Request, error: HTTPException) -> Response:
         return _respond(request, _from_http_exception(error))
 
     @app.exception_handler(OperationalError)
-    def _on_database(request: Request, error: OperationalError) -> Response:
+    async def _on_database(request: Request, error: OperationalError) -> Response:
         logger.error("database_unavailable", exc_info=error)
         return _respond(request, Unavailable("The database does not answer; try again."))
 
     @app.exception_handler(Exception)
-    def _on_defect(request: Request, error: Exception) -> Response:
+    async def _on_defect(request: Request, error: Exception) -> Response:
         logger.error("unhandled_exception", path=request.url.path, exc_info=error)
         return _respond(request, Problem("Something went wrong on our side; the request id finds it in the logs."))

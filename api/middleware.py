@@ -8,10 +8,13 @@ import structlog
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.errors import ProblemDocument, TooLarge
+from api.errors import PROBLEM_MEDIA_TYPE, NotFound, Problem, ProblemDocument, TooLarge, Unprocessable
 from api.metrics import Metrics
 
 logger = structlog.get_logger("api.access")
+
+MULTIPART_ALLOWANCE_BYTES = 64 * 2**10
+"""What an upload may have around its file: boundaries, part headers, the name."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{1,128}")
 
@@ -59,6 +62,22 @@ class RequestEnvelope:
             )
 
 
+class RefuseNul:
+    """No id and no filter holds NUL, which PostgreSQL refuses to compare: a path with one names nothing."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Look at the path and at the query."""
+        if scope["type"] == "http" and "\x00" in scope["path"]:
+            await _refuse(scope, send, NotFound("There is nothing here."))
+        elif scope["type"] == "http" and b"%00" in scope["query_string"]:
+            await _refuse(scope, send, Unprocessable("A query parameter must not hold NUL."))
+        else:
+            await self.app(scope, receive, send)
+
+
 class BodyCap:
     """Refuses a body above its cap: by Content-Length before a byte is read, else as soon as the bytes exceed it.
 
@@ -76,10 +95,12 @@ class BodyCap:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        cap = self.max_upload_bytes if scope["path"] == self.upload_path else self.max_body_bytes
+        uploads = scope["path"] == self.upload_path
+        cap = self.max_upload_bytes + MULTIPART_ALLOWANCE_BYTES if uploads else self.max_body_bytes
+        too_large = TooLarge(f"The body is larger than {cap} bytes.")
         declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if declared.isdigit() and int(declared) > cap:
-            await self._refuse(scope, send, cap)
+        if declared.isdigit() and (len(declared) > 18 or int(declared) > cap):
+            await _refuse(scope, send, too_large)
             return
         received = 0
 
@@ -89,21 +110,26 @@ class BodyCap:
             if message["type"] == "http.request":
                 received += len(message.get("body", b""))
                 if received > cap:
-                    raise TooLarge(f"The body is larger than {cap} bytes.")
+                    raise too_large
             return message
 
         await self.app(scope, counted, send)
 
-    async def _refuse(self, scope: Scope, send: Send, cap: int) -> None:
-        detail = f"The body is larger than {cap} bytes."
-        document = ProblemDocument(
-            title=TooLarge.title,
-            status=413,
-            detail=detail,
-            instance=scope["path"],
-            error=detail,
-            request_id=scope.get("state", {}).get("request_id", ""),
-        )
-        headers = [(b"content-type", b"application/problem+json"), (b"connection", b"close")]
-        await send({"type": "http.response.start", "status": 413, "headers": headers})
-        await send({"type": "http.response.body", "body": document.model_dump_json().encode()})
+
+async def _refuse(scope: Scope, send: Send, problem: Problem) -> None:
+    document = ProblemDocument(
+        title=problem.title,
+        status=problem.status,
+        detail=problem.detail,
+        instance=scope["path"],
+        error=problem.detail,
+        request_id=scope.get("state", {}).get("request_id", ""),
+    )
+    body = document.model_dump_json().encode()
+    headers = [
+        (b"content-type", PROBLEM_MEDIA_TYPE.encode()),
+        (b"content-length", str(len(body)).encode()),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

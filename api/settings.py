@@ -19,8 +19,10 @@ class ApiSettings(StorageSettings):
 
     max_body_bytes: int = Field(default=8 * 2**20, ge=1024, description="Cap of a JSON request body.")
     max_upload_bytes: int = Field(default=512 * 2**20, ge=1024, description="Cap of an uploaded file.")
+    max_json_nesting: int = Field(default=64, ge=8, le=500, description="Cap of the depth of a JSON body.")
     max_dataset_rows: int = Field(default=10_000_000, ge=1)
     max_dataset_columns: int = Field(default=10_000, ge=1)
+    max_dataset_cells: int = Field(default=250_000_000, ge=1, description="Cap of rows times columns.")
     max_prediction_rows: int = Field(default=100_000, ge=1, description="Cap of the rows of one prediction request.")
     max_queued_jobs: int = Field(default=10_000, ge=1, description="A full queue answers 429.")
     max_attempts: int = Field(default=3, ge=1, le=100, description="Attempts of a job whose worker is lost.")
