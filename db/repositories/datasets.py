@@ -50,6 +50,16 @@ class Datasets:
         """The dataset, or None."""
         return self.session.scalar(select(Dataset).where(Dataset.id == dataset_id, Dataset.owner == self.owner))
 
+    def hold(self, dataset_id: str) -> Dataset | None:
+        """The dataset, kept from being deleted until this transaction ends; or None."""
+        query = select(Dataset).where(Dataset.id == dataset_id, Dataset.owner == self.owner)
+        return self.session.scalar(query.with_for_update(read=True))
+
+    def take(self, dataset_id: str) -> Dataset | None:
+        """The dataset, to be deleted: waits for transactions that hold it; or None."""
+        query = select(Dataset).where(Dataset.id == dataset_id, Dataset.owner == self.owner)
+        return self.session.scalar(query.with_for_update())
+
     def with_sha256(self, sha256: str) -> Dataset | None:
         """The dataset of these bytes, or None."""
         return self.session.scalar(select(Dataset).where(Dataset.sha256 == sha256, Dataset.owner == self.owner))
