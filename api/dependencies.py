@@ -1,5 +1,6 @@
 """What routes ask for. The services are built by the composition root and live in the app's state."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -19,7 +20,7 @@ from db.engine import Database
 
 @dataclass(frozen=True)
 class Services:
-    """Everything that outlives a request."""
+    """Everything that outlives a request. `closing` is set when the server begins to stop: streams then end."""
 
     settings: ApiSettings
     database: Database
@@ -28,6 +29,7 @@ class Services:
     authenticator: Authenticator
     metrics: Metrics
     sessions: ModelSessions
+    closing: threading.Event
 
 
 async def get_services(request: Request) -> Services:

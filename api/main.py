@@ -1,5 +1,6 @@
 """The API's composition root."""
 
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -13,7 +14,7 @@ from api.dependencies import Services
 from api.doorbell import Doorbell
 from api.errors import PROBLEM_MEDIA_TYPE, ProblemDocument, install_error_handlers
 from api.metrics import Metrics
-from api.middleware import BodyCap, RequestEnvelope
+from api.middleware import BodyCap, RefuseNul, RequestEnvelope
 from api.routes import (
     api_keys,
     catalogue,
@@ -46,9 +47,11 @@ ROUTERS = (
 def create_app(settings: ApiSettings, doorbell: Doorbell | None = None) -> FastAPI:
     """The application over one database, one store and one broker; they are opened and closed with its lifespan.
 
-    `doorbell`: None makes the one that rings over the settings' broker.
+    `doorbell`: None makes the one that rings over the settings' broker. Whoever runs the server sets
+    `app.state.closing` when it is told to stop, so that open streams end before the connections are waited for.
     """
     metrics = Metrics()
+    closing = threading.Event()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -61,12 +64,14 @@ def create_app(settings: ApiSettings, doorbell: Doorbell | None = None) -> FastA
             doorbell=doorbell or Doorbell(settings.broker_url),
             authenticator=Authenticator(settings, database),
             metrics=metrics,
+            closing=closing,
             sessions=ModelSessions(store, settings.model_cache_bytes),
         )
         app.state.services = services
         try:
             yield
         finally:
+            closing.set()
             services.sessions.close()
             services.doorbell.close()
             database.close()
@@ -77,12 +82,14 @@ def create_app(settings: ApiSettings, doorbell: Doorbell | None = None) -> FastA
         summary="Supervised learning with its error explained: approximation, estimation, optimization, and bounds.",
         lifespan=lifespan,
     )
+    app.state.closing = closing
     app.add_middleware(
         BodyCap,
         max_body_bytes=settings.max_body_bytes,
         max_upload_bytes=settings.max_upload_bytes,
         upload_path="/v1/datasets",
     )
+    app.add_middleware(RefuseNul)
     app.add_middleware(RequestEnvelope, metrics=metrics)
     install_error_handlers(app)
     for router in ROUTERS:

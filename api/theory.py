@@ -1,18 +1,21 @@
 """The one door to the mathematics: specifications in, plans and descriptions out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from api.errors import field_problem
 from models.catalogue import FAMILIES, KindDescription, describe
 from models.errors import InvalidData
+from models.estimates import Estimate, ExtendedFloat
 from models.experiments import AnyExperiment, Experiment, Plan, TableShape
 
 JobSpecification = AnyExperiment
 """The discriminated union of every kind of job; a new kind shows in OpenAPI by itself."""
 
 __all__ = [
+    "Estimate",
     "Experiment",
+    "ExtendedFloat",
     "JobSpecification",
     "KindDescription",
     "Plan",
@@ -21,6 +24,8 @@ __all__ = [
     "describe_kind",
     "families",
     "plan_job",
+    "specification_json",
+    "table_shape",
 ]
 
 
@@ -51,6 +56,15 @@ def plan_job(experiment: Experiment, tables: Mapping[str, TableShape]) -> Plan:
         return experiment.plan(tables)
     except InvalidData as error:
         raise field_problem("/spec" + (error.param or ""), error.message) from error
+
+
+def table_shape(rows: int, columns: Sequence[Mapping[str, Any]]) -> TableShape:
+    """What is known of a dataset, from its row's description of its columns."""
+    return TableShape(
+        rows=rows,
+        columns=tuple(column["name"] for column in columns),
+        numeric=tuple(column["name"] for column in columns if column["type"] == "number"),
+    )
 
 
 def specification_json(experiment: Experiment) -> dict[str, Any]:

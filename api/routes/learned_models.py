@@ -1,14 +1,16 @@
 """Learned models: what they are, their aliases, their files."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import FileResponse
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from api.checked_route import CheckedRoute
 from api.dependencies import AppServices, PageParameters, Reader, Submitter
 from api.errors import Conflict, NotFound, field_problem
+from api.schemas.decompositions import DecompositionList, decomposition_document
 from api.schemas.learned_models import (
     AliasDocument,
     AliasTarget,
@@ -22,9 +24,9 @@ from api.serving.sessions import ServingFailure, stored_file
 from db.repositories.decompositions import Decompositions
 from db.repositories.learned_models import LearnedModels
 from db.repositories.pages import Page
-from db.tables import Decomposition, LearnedModel
+from db.tables import LearnedModel
 
-router = APIRouter(prefix="/v1/models", tags=["learned models"])
+router = APIRouter(prefix="/v1/models", tags=["learned models"], route_class=CheckedRoute)
 
 ROLES = {"onnx": "graph", "safetensors": "weights"}
 """The stored file of each export format."""
@@ -158,7 +160,7 @@ def get_bounds(services: AppServices, principal: Reader, name: ModelName, versio
 )
 def get_error_decomposition(
     services: AppServices, principal: Reader, name: ModelName, version: VersionOrAlias, paging: PageParameters
-) -> ListDocument[dict[str, Any]]:
+) -> DecompositionList:
     """The cells of that job's grid; 404 where it made none."""
     with services.database.reading() as session:
         model = learned_model(session, principal.owner, name, version)
@@ -170,13 +172,9 @@ def get_error_decomposition(
                 "the job that made it decomposed nothing. A 'decompose_error' job makes one."
             )
         page = cells.page(limit=paging.limit, after=paging.after, order=paging.order, job_id=job_id)
-    return ListDocument[dict[str, Any]].model_validate(
-        list_document(page.items, page.has_more, _cell_document, lambda cell: cell.id)
+    return DecompositionList.model_validate(
+        list_document(page.items, page.has_more, decomposition_document, lambda cell: cell.id)
     )
-
-
-def _cell_document(row: Decomposition) -> dict[str, Any]:
-    return {"id": row.id, "job_id": row.job_id, **row.cell}
 
 
 def _aliases(models: LearnedModels, model: LearnedModel) -> list[str]:

@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db.identifiers import new_id
+from db.repositories.pages import Order, Page, page_by_id
 from db.tables import ApiKey
 from db.types import now
 
@@ -44,6 +45,11 @@ class ApiKeys:
     def live(self) -> Sequence[ApiKey]:
         """Keys that are not revoked, oldest first."""
         return list(self.session.scalars(select(ApiKey).where(ApiKey.revoked_at.is_(None)).order_by(ApiKey.id)))
+
+    def page(self, *, limit: int, after: str | None, order: Order) -> Page[ApiKey]:
+        """Live keys by creation."""
+        query = select(ApiKey).where(ApiKey.revoked_at.is_(None))
+        return page_by_id(self.session, query, ApiKey.id, limit, after, order)
 
     def any_live(self) -> bool:
         """Whether any key works."""

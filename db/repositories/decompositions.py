@@ -3,12 +3,24 @@
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, and_, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from db.identifiers import new_id
 from db.repositories.pages import Order, Page, page_by_id
 from db.tables import Decomposition
+
+OrderBy = Literal["created_at", "trained_risk", "width", "sample_size"]
+
+_ORDERS: dict[str, InstrumentedAttribute[Any]] = {
+    "trained_risk": Decomposition.trained_risk,
+    "width": Decomposition.width,
+    "sample_size": Decomposition.sample_size,
+}
+
+
+class UnknownCursorError(LookupError):
+    """`after` names no decomposition of this owner, so that its place in the order is not known."""
 
 
 def as_float(value: float | str) -> float:
@@ -61,7 +73,7 @@ class Decompositions:
         limit: int,
         after: str | None,
         order: Order,
-        order_by: Literal["created_at"] = "created_at",
+        order_by: OrderBy = "created_at",
         job_id: str | None = None,
         hypothesis_space: str | None = None,
         target: str | None = None,
@@ -72,7 +84,11 @@ class Decompositions:
         min_sample_size: int | None = None,
         max_sample_size: int | None = None,
     ) -> Page[Decomposition]:
-        """Cells by creation, filtered."""
+        """Cells filtered; by creation, or by a value and then by creation, so that equal values page without gaps.
+
+        Raises:
+            UnknownCursorError: in an order by value, where `after` is not there.
+        """
         query = select(Decomposition).where(Decomposition.owner == self.owner)
         equal = {
             Decomposition.job_id: job_id,
@@ -90,4 +106,27 @@ class Decompositions:
             query = query.where(Decomposition.sample_size >= min_sample_size)
         if max_sample_size is not None:
             query = query.where(Decomposition.sample_size <= max_sample_size)
-        return page_by_id(self.session, query, Decomposition.id, limit, after, order)
+        if order_by == "created_at":
+            return page_by_id(self.session, query, Decomposition.id, limit, after, order)
+        return self._page_by_value(query, _ORDERS[order_by], limit, after, order)
+
+    def _page_by_value(
+        self,
+        query: Select[Decomposition],
+        column: InstrumentedAttribute[Any],
+        limit: int,
+        after: str | None,
+        order: Order,
+    ) -> Page[Decomposition]:
+        if after is not None:
+            cursor = self.get(after)
+            if cursor is None:
+                raise UnknownCursorError
+            value, ascending = getattr(cursor, column.key), order == "asc"
+            further = column > value if ascending else column < value
+            later = Decomposition.id > after if ascending else Decomposition.id < after
+            query = query.where(or_(further, and_(column == value, later)))
+        keys = (column, Decomposition.id)
+        query = query.order_by(*(key.asc() if order == "asc" else key.desc() for key in keys)).limit(limit + 1)
+        items = list(self.session.scalars(query))
+        return Page(items[:limit], len(items) > limit)

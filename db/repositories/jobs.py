@@ -61,6 +61,12 @@ class Jobs:
         """The result of a succeeded job; it is not loaded with the row."""
         return self.session.scalar(select(Job.result).where(Job.id == job_id, Job.owner == self.owner))
 
+    def dataset_ids(self, job_id: str) -> Sequence[str]:
+        """Ids of the datasets that a job uses, in order; some may be deleted."""
+        query = select(JobDataset.dataset_id).join(Job, Job.id == JobDataset.job_id)
+        query = query.where(Job.id == job_id, Job.owner == self.owner).order_by(JobDataset.dataset_id)
+        return list(self.session.scalars(query))
+
     def page(
         self,
         *,
@@ -149,6 +155,11 @@ class Jobs:
             .where(JobDataset.dataset_id == dataset_id, Job.status.in_(ACTIVE))
         )
         return list(self.session.scalars(query))
+
+
+def count_queued(session: Session) -> int:
+    """Jobs of every owner that wait, read from the queue's own index: every submission asks."""
+    return session.scalar(select(func.count()).select_from(Job).where(Job.status == JobStatus.QUEUED)) or 0
 
 
 def count_by_status(session: Session) -> dict[str, int]:

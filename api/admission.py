@@ -1,0 +1,54 @@
+"""What is checked before a job is queued: that everything it names is there, that it fits, and what it will cost."""
+
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from api.errors import field_problem
+from api.schemas.jobs import JobPlan, QueueState
+from api.settings import ApiSettings
+from api.theory import Experiment, TableShape, plan_job, table_shape
+from db.repositories.datasets import Datasets
+from db.repositories.jobs import count_queued
+from db.repositories.learned_models import LearnedModels
+
+
+@dataclass(frozen=True)
+class Admission:
+    """A job that may be queued. `dataset_ids`: those it names, and those its named models were learnt from."""
+
+    plan: JobPlan
+    dataset_ids: frozenset[str]
+
+
+def admit(session: Session, owner: str, experiment: Experiment, settings: ApiSettings) -> Admission:
+    """Check a job in the transaction that will queue it; the datasets it uses are held until that ends.
+
+    Raises:
+        Unprocessable: a dataset or model is not there, the tables do not serve, or the plan is above the memory cap.
+    """
+    datasets = Datasets(session, owner)
+    tables: dict[str, TableShape] = {}
+    for dataset_id in sorted(experiment.dataset_ids()):
+        row = datasets.hold(dataset_id)
+        if row is None:
+            raise field_problem("/spec/data/dataset_id", f"There is no dataset {dataset_id!r}.")
+        tables[dataset_id] = table_shape(row.rows, row.columns)
+    behind_models: set[str] = set()
+    for model_id in sorted(experiment.model_ids()):
+        model = LearnedModels(session, owner).get(model_id)
+        if model is None:
+            raise field_problem("/spec/model_id", f"There is no learned model {model_id!r}.")
+        for dataset_id in sorted(model.dataset_ids):
+            if datasets.hold(dataset_id) is None:
+                raise field_problem("/spec/model_id", f"The model's dataset {dataset_id!r} was deleted.")
+            behind_models.add(dataset_id)
+    plan = plan_job(experiment, tables)
+    if plan.peak_memory_bytes > settings.max_job_memory_bytes:
+        raise field_problem(
+            "/spec",
+            f"The job would need {plan.peak_memory_bytes} bytes of memory; "
+            f"at most {settings.max_job_memory_bytes} are allowed.",
+        )
+    document = JobPlan(kind=experiment.kind, queue=QueueState(depth=count_queued(session)), **plan.model_dump())
+    return Admission(document, experiment.dataset_ids() | behind_models)
