@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.errors import Problem
+from api.errors import Problem, Unprocessable
 from api.serving.table_bodies import DECODERS, decode_rows
 
 PREDICT = "/v1/models/plane/predict"
@@ -111,12 +111,10 @@ def test_row_of_wrong_length_is_named(client, register):
         ({"records": [3]}, "/records/0"),
     ],
 )
-def test_what_does_not_fit_is_named(client, register, body, pointer):
-    register()
-    answer = client.post(PREDICT, json=body)
-    assert answer.status_code == 422, answer.text
-    assert [error["pointer"] for error in answer.json()["errors"]] == ([] if pointer is None else [pointer])
-    assert answer.json()["error"] == answer.json()["detail"]
+def test_what_does_not_fit_is_named(body, pointer):
+    with pytest.raises(Unprocessable) as refusal:
+        decode_rows(orjson.dumps(body), None, ("a", "b"), 10)
+    assert [error.pointer for error in refusal.value.errors] == ([] if pointer is None else [pointer])
 
 
 @pytest.mark.parametrize(
@@ -145,11 +143,21 @@ def test_what_does_not_fit_is_named(client, register, body, pointer):
         ("multipart/form-data", b"", 415),
     ],
 )
-def test_bytes_of_another_kind_are_refused(client, register, content_type, body, status):
+def test_bytes_of_another_kind_are_refused(content_type, body, status):
+    with pytest.raises(Problem) as refusal:
+        decode_rows(body, content_type, ("a", "b"), 10)
+    assert refusal.value.status == status
+
+
+def test_refusal_is_a_problem_document(client, register):
     register()
-    answer = client.post(PREDICT, content=body, headers={"Content-Type": content_type})
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
+    for body, status in ((b"{", 400), (b'{"rows": [[1, null]]}', 422)):
+        answer = client.post(PREDICT, content=body)
+        assert answer.status_code == status
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["error"] == answer.json()["detail"]
+    yaml = client.post(PREDICT, content=b"a: 1", headers={"Content-Type": "application/x-yaml"})
+    assert yaml.status_code == 415
 
 
 def test_compressed_body_is_refused_not_misread(client, register):
