@@ -108,6 +108,8 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     device = choose_device(options.device, options.ordinal)
     pipe.send({"type": "ready", "device": device})
+    # The first optimizer of a process imports eight hundred modules: one to two seconds that no job should wait for.
+    torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))])
     for jobs_left in reversed(range(options.jobs)):
         path, stop = pipe.assignments.get()
         assignment = Assignment.model_validate_json(path.read_bytes())

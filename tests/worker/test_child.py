@@ -16,9 +16,11 @@ from worker.protocol import RESULT, Assignment, ChildOptions
 
 
 @pytest.fixture
-def child(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+def child(request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[bytes]]:
+    """A child; parametrised indirectly, with that many bytes of memory."""
+    memory = getattr(request, "param", None)
     options = ChildOptions(
-        device="cpu", ordinal=0, threads=1, memory_bytes=None, jobs=1, log_level="WARNING", log_format="json"
+        device="cpu", ordinal=0, threads=1, memory_bytes=memory, jobs=1, log_level="CRITICAL", log_format="json"
     )
     process = subprocess.Popen(
         [sys.executable, "-m", "worker.child", options.model_dump_json()],
@@ -84,3 +86,12 @@ def test_result_is_whole_when_done_is_said(
     result = json.loads((tmp_path / RESULT).read_text())
     (model,) = result["learned_models"]
     assert all((tmp_path / path).is_file() for path in model["files"].values())
+
+
+@pytest.mark.parametrize("child", [2**30], indirect=True)
+def test_job_above_its_memory_says_so(child: subprocess.Popen[bytes], tmp_path: Path, short: dict[str, Any]) -> None:
+    space = {"kind": "random_features", "width": 20_000}
+    assign(child, short | {"hypothesis_space": space, "sample_size": 20_000}, tmp_path)
+    done = hear(child, "done")
+    assert done["outcome"] == "failed"
+    assert done["error"]["code"] == "out_of_memory"
