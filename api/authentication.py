@@ -62,6 +62,11 @@ class Authenticator:
             raise Unauthenticated("This API key is unknown or revoked.")
         return principal
 
+    def remembers(self, authorization: str | None) -> bool:
+        """Whether `authenticate` will answer from memory; else it asks the database, off the event loop please."""
+        known = self._known.get("" if authorization is None else authorization.partition(" ")[2])
+        return known is not None and known[0] >= time.monotonic()
+
     def open_to_everyone(self) -> bool:
         """Whether a request without a key is served: only on loopback and while no key exists."""
         return self._without_key() is not None
