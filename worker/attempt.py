@@ -13,6 +13,8 @@ from worker.results import ClaimLostError
 from worker.settings import WorkerSettings
 
 TICK_SECONDS = 0.1
+UNSTARTED_CHILDREN = 3
+"""Children that may die before they took the job up; it is no fault of the job's, and costs it no attempt."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Attempt:
         self._children = children
         self._draining = draining
         self._child: Child | None = None
+        self._unstarted = 0
         self._kills_before = out_of_memory_kills()
 
     def report(self) -> dict[str, Any] | None:
@@ -56,15 +59,24 @@ class Attempt:
             return
         raise RuntimeError("no child could be started")
 
-    def follow(self, lease: Lease) -> Ending:
-        """Wait for the end of the run, bringing it about when asked to. Unless it succeeded, the child is gone then.
+    def follow(self, assignment: Assignment, lease: Lease) -> Ending:
+        """Wait for the end of the run, bringing it about when asked to; unless it can serve again, the child is gone.
 
         Raises:
             ClaimLostError: the claim was lost; the child runs on, for the caller to end.
+            RuntimeError: see `start`.
         """
-        child = self._child
-        if child is None:
-            raise RuntimeError("follow() comes after start()")
+        while True:
+            child = self._child
+            if child is None:
+                raise RuntimeError("follow() comes after start()")
+            ending = self._follow(child, lease)
+            if ending.outcome != "died" or child.started or self._unstarted >= UNSTARTED_CHILDREN:
+                return ending
+            self._unstarted += 1
+            self.start(assignment)
+
+    def _follow(self, child: Child, lease: Lease) -> Ending:
         kill_at: float | None = None
         while not child.wait_done(TICK_SECONDS):
             if lease.lost:

@@ -116,6 +116,7 @@ def main() -> None:
         structlog.contextvars.bind_contextvars(
             job_id=assignment.job_id, attempt=assignment.attempt, request_id=assignment.request_id
         )
+        pipe.send({"type": "started"})
         done = run(assignment, device, pipe, stop)
         # An accelerator's memory comes back for certain only with the end of the process.
         reusable = bool(

@@ -41,6 +41,7 @@ class Child:
         self.device: str | None = None
         self.progress: dict[str, Any] | None = None
         self.done: dict[str, Any] | None = None
+        self.started = False
         self.ended = False
         self._reader = threading.Thread(target=self._read, name=f"child-{self.pid}", daemon=True)
         self._reader.start()
@@ -60,6 +61,8 @@ class Child:
             with self._changed:
                 if message["type"] == "ready":
                     self.device = message["device"]
+                elif message["type"] == "started":
+                    self.started = True
                 elif message["type"] == "progress":
                     self.progress = message
                 elif message["type"] == "done":
@@ -83,6 +86,7 @@ class Child:
     def run(self, assignment: Assignment) -> None:
         """Hand over a job. The file carries it: a pipe would block on a long specification."""
         self.progress = self.done = None
+        self.started = False
         assignment.directory.mkdir(parents=True, exist_ok=True)
         path = assignment.directory / ASSIGNMENT
         write_whole(path, assignment.model_dump_json().encode())

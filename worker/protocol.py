@@ -3,7 +3,7 @@
 To the child, on its standard input:
     {"type": "run", "assignment": "<path of an Assignment>"}    {"type": "cancel"}    end of file: the worker is gone
 From the child, on its standard output:
-    {"type": "ready", "device"}    {"type": "progress", "phase", "step", "total"}
+    {"type": "ready", "device"}    {"type": "started"}    {"type": "progress", "phase", "step", "total"}
     {"type": "done", "outcome": "succeeded" | "failed" | "stopped", "error", "reusable"}
 
 A succeeded job has left RESULT in its directory, the JSON of models' ExperimentResult.

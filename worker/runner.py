@@ -100,7 +100,7 @@ class Runner:
             try:
                 assignment = self._until_lease_ends(lease, lambda: self._assignment(claim))
                 attempt.start(assignment)
-                ending = attempt.follow(lease)
+                ending = attempt.follow(assignment, lease)
                 self._until_lease_ends(lease, lambda: self._settle(claim, assignment, lease, ending))
             except ClaimLostError:
                 attempt.end()
