@@ -13,8 +13,9 @@ from db.settings import StorageSettings
 
 
 def _write_json(value: Any) -> str:
-    # NaN has no place in a row, and infinity arrives here as "inf" already.
-    return json.dumps(value, allow_nan=False, separators=(",", ":"))
+    # NaN has no place in a row, and infinity arrives here as "inf" already. Unescaped, because SQLite compares the
+    # keys of a JSON path with the text as it is stored.
+    return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 
 
 class Database:
