@@ -1,5 +1,6 @@
 """Every format becomes the same canonical table, or a refusal that says what is wrong and quotes no value."""
 
+import contextlib
 import io
 import zipfile
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api.dataset_files import Caps, TableDescription, canonicalise, format_of
-from api.errors import Problem
+from api.errors import Problem, TooLarge, Unprocessable
 
 CAPS = Caps(rows=1000, columns=50, cells=20_000)
 
@@ -205,10 +206,8 @@ def test_npz_that_declares_more_than_it_holds_is_refused_before_allocation(tmp_p
 def test_any_bytes_are_a_table_or_a_refusal(tmp_path: Path, content: bytes, file_format: str) -> None:
     magic = {"parquet": b"PAR1", "arrow": b"ARROW1\0\0", "npz": b"PK\x03\x04", "csv": b"a,b\n1,", "ndjson": b'{"a":'}
     for start in (b"", magic[file_format]):
-        try:
+        with contextlib.suppress(TooLarge, Unprocessable):
             canonical(tmp_path, start + content, file_format)
-        except Problem as problem:
-            assert problem.status in (413, 422)
 
 
 def test_format_is_told_by_name_then_by_media_type() -> None:
