@@ -1,13 +1,14 @@
 """`python -m api`: uvicorn over one app, on a port or on a socket inherited from the supervisor."""
 
+import socket
 import sys
 
 import uvicorn
 
-from api.logs import configure_logs
 from api.main import create_app
 from api.settings import ApiSettings
 from db.engine import Database
+from db.logs import configure_logs
 from db.migrate import schema_is_current
 from db.repositories.api_keys import ApiKeys
 
@@ -34,21 +35,24 @@ def refusal(settings: ApiSettings) -> str | None:
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     settings = ApiSettings()
-    configure_logs(settings.log_level)
+    configure_logs(settings.log_level, settings.log_format)
     reason = refusal(settings)
     if reason is not None:
         sys.exit(reason)
-    uvicorn.run(
-        create_app(settings),
-        host=settings.host,
-        port=settings.port,
-        fd=settings.socket_fd,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        # An open event stream would hold the shutdown for ever.
-        timeout_graceful_shutdown=3,
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(settings),
+            host=settings.host,
+            port=settings.port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            # An open event stream would hold the shutdown for ever.
+            timeout_graceful_shutdown=3,
+        )
     )
+    # Handed over as a socket: uvicorn would take a bare descriptor for a Unix socket and leave Nagle's delay on.
+    server.run(None if settings.socket_fd is None else [socket.socket(fileno=settings.socket_fd)])
 
 
 if __name__ == "__main__":

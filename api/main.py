@@ -4,17 +4,16 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Any
 
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 
 from api.authentication import Authenticator
 from api.dependencies import Services
 from api.doorbell import Doorbell
-from api.errors import PROBLEM_MEDIA_TYPE, ProblemDocument, install_error_handlers
+from api.errors import install_error_handlers
 from api.metrics import Metrics
 from api.middleware import BodyCap, RefuseNul, RequestEnvelope
+from api.openapi import openapi_document
 from api.routes import (
     api_keys,
     catalogue,
@@ -81,6 +80,7 @@ def create_app(settings: ApiSettings, doorbell: Doorbell | None = None) -> FastA
         version=version("riskscope"),
         summary="Supervised learning with its error explained: approximation, estimation, optimization, and bounds.",
         lifespan=lifespan,
+        generate_unique_id_function=lambda route: route.name,
     )
     app.state.closing = closing
     app.add_middleware(
@@ -94,30 +94,5 @@ def create_app(settings: ApiSettings, doorbell: Doorbell | None = None) -> FastA
     install_error_handlers(app)
     for router in ROUTERS:
         app.include_router(router)
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]
     return app
-
-
-def _openapi(app: FastAPI) -> dict[str, Any]:
-    """The document, with problem+json as every operation's error instead of FastAPI's own."""
-    if app.openapi_schema is not None:
-        return app.openapi_schema
-    document = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
-    schemas = document["components"]["schemas"]
-    for name, schema in ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")["$defs"].items():
-        schemas[name] = schema
-    problem = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
-    problem.pop("$defs", None)
-    schemas["ProblemDocument"] = problem
-    schemas.pop("HTTPValidationError", None)
-    schemas.pop("ValidationError", None)
-    default = {
-        "description": "An error, as RFC 9457 says.",
-        "content": {PROBLEM_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}},
-    }
-    for path in document["paths"].values():
-        for operation in path.values():
-            operation["responses"].pop("422", None)
-            operation["responses"]["default"] = default
-    app.openapi_schema = document
-    return document

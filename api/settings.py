@@ -1,6 +1,7 @@
 """Settings of the API process, read from RISKSCOPE_*. Every cap that a client can meet is here, with its number."""
 
 import ipaddress
+from typing import Literal
 
 import psutil
 from pydantic import Field, SecretStr
@@ -36,6 +37,7 @@ class ApiSettings(StorageSettings):
     model_cache_bytes: int = Field(default=2 * 2**30, ge=2**20, description="Memory for open model sessions.")
     fresh_worker_seconds: float = Field(default=45.0, ge=1)
     log_level: str = "INFO"
+    log_format: Literal["json", "console"] = "json"
 
     @property
     def bound_to_loopback(self) -> bool:

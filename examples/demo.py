@@ -234,7 +234,7 @@ def run_flow(client: httpx.Client, console: Console, export_to: Path) -> dict[st
         )
         table.add_row(
             name,
-            number(model["risks"]["population"]),
+            number(model["risks"]["trained"]),
             f"≤ {float(certificate['risk_upper_bound']):.4g} (n = {certificate['sample_size']})",
             f"{errors[name]:.4g}",
             shown,
@@ -250,7 +250,7 @@ def run_flow(client: httpx.Client, console: Console, export_to: Path) -> dict[st
 
 def main() -> None:
     """The demo on an embedded service of its own."""
-    console = Console()
+    console = Console(width=max(132, Console().width))
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="riskscope-demo-") as directory:
         with embedded_service(Path(directory) / "data") as url:

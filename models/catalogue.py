@@ -62,7 +62,7 @@ def describe(family: str, kind: str) -> KindDescription:
 @cache
 def _bibliography() -> dict[str, str]:
     text = (files("models") / "references.bib").read_text(encoding="utf-8")
-    return {key: body for key, body in re.findall(r"@\w+\{([^,\s]+),(.*?)\n\}", text, flags=re.DOTALL)}
+    return dict(re.findall(r"@\w+\{([^,\s]+),(.*?)\n\}", text, flags=re.DOTALL))
 
 
 def reference(key: str) -> str:

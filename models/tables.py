@@ -30,7 +30,8 @@ class Table:
             if name in self.texts:
                 raise InvalidData(f"Column {name!r} holds text; name numeric columns only.", f"/data/{role}")
             if name not in self.numbers:
-                raise InvalidData(f"There is no column {name!r}; there are {', '.join(self.order[:50])}.", f"/data/{role}")
+                known = ", ".join(self.order[:50])
+                raise InvalidData(f"There is no column {name!r}; there are {known}.", f"/data/{role}")
             bad = int((~torch.isfinite(self.numbers[name])).sum())
             if bad:
                 raise InvalidData(f"Column {name!r} holds {bad} missing or non-finite values.", f"/data/{role}")

@@ -3,9 +3,9 @@
 import sys
 
 from db.engine import Database
+from db.logs import configure_logs
 from db.migrate import schema_is_current
 from worker.app import run_worker
-from worker.logs import configure_logs
 from worker.settings import WorkerSettings
 
 

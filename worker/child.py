@@ -16,7 +16,7 @@ from typing import IO, Any
 
 import structlog
 
-from worker.logs import configure_logs
+from db.logs import configure_logs
 from worker.protocol import RESULT, Assignment, ChildOptions, write_whole
 
 REUSABLE_BELOW_BYTES = 2**30

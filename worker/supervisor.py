@@ -20,11 +20,11 @@ from pathlib import Path
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from db.engine import Database
+from db.logs import configure_logs
 from db.migrate import migrate
 from db.settings import StorageSettings
 from worker.children import import_path
 from worker.embedded_broker import EmbeddedBroker
-from worker.logs import configure_logs
 from worker.processes import AtOnce, SupervisedProcess
 
 ALREADY_SERVED = 3

@@ -7,7 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import JSONResponse, Response
 
 from api.dependencies import AppServices, Services
-from api.schemas.health import Check, Liveness, Readiness, VersionDocument
+from api.schemas.health import Check, Liveness, ReadinessDocument, VersionDocument
 from db.job_state import JobStatus
 from db.migrate import schema_is_current
 from db.repositories.jobs import count_by_status
@@ -27,13 +27,13 @@ async def livez() -> Liveness:
 @router.get(
     "/readyz",
     summary="Whether jobs and predictions can be served",
-    responses={200: {"model": Readiness}, 503: {"model": Readiness, "description": "Some check fails."}},
+    responses={200: {"model": ReadinessDocument}, 503: {"model": ReadinessDocument, "description": "Some check fails."}},
 )
 def readyz(services: AppServices) -> Response:
     """The database at the current schema, the broker, and a worker seen lately."""
     checks = {"database": _database(services), "broker": _broker(services), "worker": _worker(services)}
     ready = all(check.ok for check in checks.values())
-    document = Readiness(status="ready" if ready else "not_ready", checks=checks)
+    document = ReadinessDocument(status="ready" if ready else "not_ready", checks=checks)
     return JSONResponse(document.model_dump(), status_code=200 if ready else 503)
 
 

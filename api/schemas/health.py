@@ -18,7 +18,7 @@ class Check(BaseModel):
     detail: str
 
 
-class Readiness(BaseModel):
+class ReadinessDocument(BaseModel):
     """Every check by name; ready means that all of them pass."""
 
     status: Literal["ready", "not_ready"]

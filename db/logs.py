@@ -1,4 +1,7 @@
-"""Structured logs on standard error; the job in hand is bound by the context of its thread."""
+"""Structured logs on standard error, one form for every process; what is in hand is bound by its thread's context.
+
+It stands here because `db` is the one package that api and worker both know.
+"""
 
 import logging
 import sys
