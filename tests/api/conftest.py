@@ -1,7 +1,8 @@
 """An application over an empty store, with a doorbell that remembers what it was rung for."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -74,3 +75,34 @@ def client(app: FastAPI) -> Iterator[TestClient]:
 def services(app: FastAPI, client: TestClient) -> Services:
     """What the running application is built of."""
     return app.state.services
+
+
+def _estimate(value: float | str, standard_error: float | None = 0.0) -> dict[str, Any]:
+    return {"value": value, "standard_error": standard_error, "method": "monte_carlo"}
+
+
+@pytest.fixture(scope="session")
+def cell() -> Callable[[int, int, float | str], dict[str, Any]]:
+    """A cell of a decomposition as a job stores it, by width, sample size and trained risk."""
+
+    def made(width: int, sample_size: int, trained: float | str) -> dict[str, Any]:
+        return {
+            "hypothesis_space": {"kind": "random_features", "width": width},
+            "learner": {"kind": "ridge"},
+            "data": {"kind": "target", "target": {"kind": "cosine_ridge"}, "dimension": 3, "noise": 0.1},
+            "dimension": 3,
+            "width": width,
+            "sample_size": sample_size,
+            "seeds": 2,
+            "squared_norms": dict.fromkeys(("approximation", "estimation", "optimization", "total"), _estimate(0.1)),
+            "gram": [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, "inf"]],
+            "risks": dict.fromkeys(
+                ("noise", "best_in_space", "best_on_sample", "trained_empirical"), _estimate(0.2, None)
+            )
+            | {"trained": _estimate(trained)},
+            "risk_terms": dict.fromkeys(("approximation", "estimation", "optimization"), _estimate(-0.1)),
+            "generalization_gap": _estimate(0.3),
+            "advice": {"buy": "data", "because": "estimation is the largest"},
+        }
+
+    return made

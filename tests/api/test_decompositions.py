@@ -1,6 +1,7 @@
 """Decompositions over HTTP: filtered, ordered, paged without gaps, and flattened as tables."""
 
 import io
+from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
@@ -15,31 +16,8 @@ from db.repositories.jobs import Jobs
 ORDERS = ("created_at", "trained_risk", "width", "sample_size")
 
 
-def estimate(value: float | str, standard_error: float | None = 0.0) -> dict[str, Any]:
-    return {"value": value, "standard_error": standard_error, "method": "monte_carlo"}
-
-
-def cell(width: int, sample_size: int, trained: float | str) -> dict[str, Any]:
-    return {
-        "hypothesis_space": {"kind": "random_features", "width": width},
-        "learner": {"kind": "ridge"},
-        "data": {"kind": "target", "target": {"kind": "cosine_ridge"}, "dimension": 3, "noise": 0.1},
-        "dimension": 3,
-        "width": width,
-        "sample_size": sample_size,
-        "seeds": 2,
-        "squared_norms": dict.fromkeys(("approximation", "estimation", "optimization", "total"), estimate(0.1)),
-        "gram": [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, "inf"]],
-        "risks": dict.fromkeys(("noise", "best_in_space", "best_on_sample", "trained_empirical"), estimate(0.2, None))
-        | {"trained": estimate(trained)},
-        "risk_terms": dict.fromkeys(("approximation", "estimation", "optimization"), estimate(-0.1)),
-        "generalization_gap": estimate(0.3),
-        "advice": {"buy": "data", "because": "estimation is the largest"},
-    }
-
-
 @pytest.fixture
-def job_id(client: TestClient, services: Services) -> str:
+def job_id(client: TestClient, services: Services, cell: Callable[..., dict[str, Any]]) -> str:
     """A grid of widths and sample sizes with equal and infinite risks in it."""
     cells = [cell(width, size, risk) for width in (4, 8) for size, risk in ((10, "inf"), (20, 0.5), (40, 0.5))]
     with services.database.unit_of_work() as session:
