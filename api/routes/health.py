@@ -27,7 +27,10 @@ async def livez() -> Liveness:
 @router.get(
     "/readyz",
     summary="Whether jobs and predictions can be served",
-    responses={200: {"model": ReadinessDocument}, 503: {"model": ReadinessDocument, "description": "Some check fails."}},
+    responses={
+        200: {"model": ReadinessDocument},
+        503: {"model": ReadinessDocument, "description": "Some check fails."},
+    },
 )
 def readyz(services: AppServices) -> Response:
     """The database at the current schema, the broker, and a worker seen lately."""

@@ -3,9 +3,10 @@
 import re
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, BackgroundTasks, Header, Query, Request
 from fastapi.sse import EventSourceResponse
 from sqlalchemy.orm import Session
+from starlette.background import BackgroundTask
 from starlette.responses import JSONResponse, Response
 
 from api.admission import admit
@@ -83,10 +84,12 @@ def submit_job(
 
     sent = fingerprint("POST", "/v1/jobs", submission.model_dump_json().encode())
     reply = reply_once(services, principal.owner, idempotency_key, sent, create)
+    response = reply.response()
     if not reply.replayed:
-        services.doorbell.ring(reply.body["id"])
         services.metrics.accepted.labels(experiment.kind).inc()
-    return reply.response()
+        # After the answer: a broker that is down costs seconds, and its ring may be lost anyway.
+        response.background = BackgroundTask(services.doorbell.ring, reply.body["id"])
+    return response
 
 
 @router.get(
@@ -188,7 +191,9 @@ def cancel_job(services: AppServices, principal: Submitter, job_id: str) -> Resp
 
 
 @router.post("/{job_id}/retry", summary="Run a job again", status_code=202, response_model=JobDocument)
-def retry_job(services: AppServices, principal: Submitter, job_id: str, response: Response) -> JobDocument:
+def retry_job(
+    services: AppServices, principal: Submitter, job_id: str, response: Response, background: BackgroundTasks
+) -> JobDocument:
     """A new attempt of a failed or cancelled job; its datasets must still be there."""
     with services.database.unit_of_work() as session:
         jobs = Jobs(session, principal.owner)
@@ -200,7 +205,7 @@ def retry_job(services: AppServices, principal: Submitter, job_id: str, response
             job = _found(jobs.get(job_id))
             raise Conflict(f"The job is {job.status}; only a failed or cancelled one is run again.")
         job = _found(jobs.get(job_id))
-    services.doorbell.ring(job_id)
+    background.add_task(services.doorbell.ring, job_id)
     response.headers["Location"] = f"/v1/jobs/{job_id}"
     response.headers["Retry-After"] = _RETRY_AFTER_SECONDS
     return job_document(job)

@@ -67,6 +67,12 @@ def test_job_is_kept_where_the_broker_is_down(client: TestClient, doorbell: Any)
     assert client.get(f"/v1/jobs/{submit(client)['id']}").json()["status"] == "queued"
 
 
+def test_counter_counts_what_was_accepted(client: TestClient) -> None:
+    submit(client)
+    assert 'riskscope_jobs_accepted_total{kind="fit"} 1.0' in client.get("/metrics").text
+    assert 'riskscope_jobs{status="queued"} 1.0' in client.get("/metrics").text
+
+
 def test_dry_run_plans_and_queues_nothing(client: TestClient, doorbell: Any) -> None:
     submit(client)
     answer = client.post("/v1/jobs?dry_run=true", json={"spec": SPEC})
