@@ -2,6 +2,8 @@
 
 import socket
 import sys
+import threading
+from types import FrameType
 
 import uvicorn
 
@@ -32,6 +34,19 @@ def refusal(settings: ApiSettings) -> str | None:
         database.close()
 
 
+class Server(uvicorn.Server):
+    """Ends open event streams and long polls at the first signal, instead of waiting for them."""
+
+    def __init__(self, config: uvicorn.Config, closing: threading.Event) -> None:
+        super().__init__(config)
+        self._closing = closing
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """SIGINT or SIGTERM."""
+        self._closing.set()
+        super().handle_exit(sig, frame)
+
+
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     settings = ApiSettings()
@@ -39,18 +54,18 @@ def main() -> None:
     reason = refusal(settings)
     if reason is not None:
         sys.exit(reason)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            create_app(settings),
-            host=settings.host,
-            port=settings.port,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            # An open event stream would hold the shutdown for ever.
-            timeout_graceful_shutdown=3,
-        )
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # A client that does not hang up would hold the shutdown for ever.
+        timeout_graceful_shutdown=3,
     )
+    server = Server(config, app.state.closing)
     # Handed over as a socket: uvicorn would take a bare descriptor for a Unix socket and leave Nagle's delay on.
     server.run(None if settings.socket_fd is None else [socket.socket(fileno=settings.socket_fd)])
 

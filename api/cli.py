@@ -10,7 +10,7 @@ import typer
 from db.engine import Database
 from db.migrate import migrate as migrate_database
 from db.repositories.api_keys import SCOPES, ApiKeys
-from db.settings import StorageSettings
+from db.settings import ServiceSettings
 
 app = typer.Typer(
     name="riskscope",
@@ -59,7 +59,7 @@ def worker() -> None:
 @app.command()
 def migrate() -> None:
     """Bring the database to the current schema; safe to run from several machines at once."""
-    database = Database(StorageSettings())
+    database = Database(ServiceSettings())
     try:
         migrate_database(database)
     finally:
@@ -78,7 +78,7 @@ def create_key(
     unknown = sorted(set(scopes) - set(SCOPES))
     if unknown:
         raise typer.BadParameter(f"unknown scope {unknown[0]!r}; known: {', '.join(SCOPES)}", param_hint="--scope")
-    database = Database(StorageSettings())
+    database = Database(ServiceSettings())
     try:
         with database.unit_of_work() as session:
             key, secret = ApiKeys(session).create(owner, name, scopes)
@@ -90,7 +90,7 @@ def create_key(
 @keys.command("list")
 def list_keys() -> None:
     """Print the live keys, without their secrets."""
-    database = Database(StorageSettings())
+    database = Database(ServiceSettings())
     try:
         with database.reading() as session:
             for key in ApiKeys(session).live():
@@ -102,7 +102,7 @@ def list_keys() -> None:
 @keys.command("revoke")
 def revoke_key(key_id: Annotated[str, typer.Argument()]) -> None:
     """End a key."""
-    database = Database(StorageSettings())
+    database = Database(ServiceSettings())
     try:
         with database.unit_of_work() as session:
             found = ApiKeys(session).revoke(key_id)

@@ -1,21 +1,19 @@
 """Settings of the API process, read from RISKSCOPE_*. Every cap that a client can meet is here, with its number."""
 
 import ipaddress
-from typing import Literal
 
 import psutil
 from pydantic import Field, SecretStr
 
-from db.settings import StorageSettings
+from db.settings import ServiceSettings
 
 
-class ApiSettings(StorageSettings):
+class ApiSettings(ServiceSettings):
     """The defaults suit one machine and its user."""
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     socket_fd: int | None = Field(default=None, description="A listening socket inherited from the supervisor.")
-    broker_url: str = "redis://127.0.0.1:6379/0"
     admin_key: SecretStr | None = Field(default=None, description="A key with every scope, from the environment.")
 
     max_body_bytes: int = Field(default=8 * 2**20, ge=1024, description="Cap of a JSON request body.")
@@ -36,8 +34,6 @@ class ApiSettings(StorageSettings):
     idempotency_seconds: float = Field(default=86_400.0, ge=60)
     model_cache_bytes: int = Field(default=2 * 2**30, ge=2**20, description="Memory for open model sessions.")
     fresh_worker_seconds: float = Field(default=45.0, ge=1)
-    log_level: str = "INFO"
-    log_format: Literal["json", "console"] = "json"
 
     @property
     def bound_to_loopback(self) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.orm import Session, sessionmaker
 
-from db.settings import StorageSettings
+from db.settings import ServiceSettings
 
 
 def _write_json(value: Any) -> str:
@@ -21,7 +21,7 @@ def _write_json(value: Any) -> str:
 class Database:
     """A database and its two kinds of transaction. Built by a composition root, closed by it."""
 
-    def __init__(self, settings: StorageSettings) -> None:
+    def __init__(self, settings: ServiceSettings) -> None:
         url = settings.effective_database_url
         self.is_sqlite = url.startswith("sqlite")
         if self.is_sqlite:
@@ -76,7 +76,7 @@ def _speak_sqlite_properly(engine: Engine) -> None:
         connection.exec_driver_sql(f"BEGIN {mode}")
 
 
-def sqlite_file(settings: StorageSettings) -> Path | None:
+def sqlite_file(settings: ServiceSettings) -> Path | None:
     """The SQLite file of these settings, or None."""
     url = settings.effective_database_url
     return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None

@@ -1,13 +1,14 @@
-"""Where the rows and the files live."""
+"""What every process of one service must agree on: where rows, files and messages live, and the form of the logs."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 
 
-class StorageSettings(BaseSettings):
+class ServiceSettings(BaseSettings):
     """Read from RISKSCOPE_*: one prefix for the whole service."""
 
     model_config = SettingsConfigDict(env_prefix="RISKSCOPE_", extra="ignore")
@@ -15,6 +16,9 @@ class StorageSettings(BaseSettings):
     data_directory: Path = Field(default=Path(".riskscope"), description="Artefacts, and the embedded database.")
     database_url: str = Field(default="", description="SQLAlchemy URL; empty: SQLite in the data directory.")
     database_pool_size: int = Field(default=5, ge=1, le=100)
+    broker_url: str = Field(default="redis://127.0.0.1:6379/0", description="redis:// or redis+socket:// URL.")
+    log_level: str = "INFO"
+    log_format: Literal["json", "console"] = "json"
 
     @field_validator("database_url")
     @classmethod

@@ -21,7 +21,7 @@ import redis
 
 from db.engine import Database
 from db.migrate import migrate
-from db.settings import StorageSettings
+from db.settings import ServiceSettings
 
 DEFAULT_DATABASE_URL = "postgresql://postgres@127.0.0.1:5432/postgres"
 DEFAULT_BROKER_URL = "redis://127.0.0.1:6379/0"
@@ -70,18 +70,18 @@ def broker_url() -> str:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
-def storage_settings(request: pytest.FixtureRequest, tmp_path: Path) -> StorageSettings:
+def storage_settings(request: pytest.FixtureRequest, tmp_path: Path) -> ServiceSettings:
     """Settings of an empty store, once on SQLite and once on PostgreSQL."""
     url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else ""
-    return StorageSettings(data_directory=tmp_path / "data", database_url=url)
+    return ServiceSettings(data_directory=tmp_path / "data", database_url=url)
 
 
 @pytest.fixture
-def open_database() -> Iterator[Callable[[StorageSettings], Database]]:
+def open_database() -> Iterator[Callable[[ServiceSettings], Database]]:
     """Opens and migrates databases, and closes them after the test."""
     opened: list[Database] = []
 
-    def open_(settings: StorageSettings) -> Database:
+    def open_(settings: ServiceSettings) -> Database:
         database = Database(settings)
         opened.append(database)
         migrate(database)
@@ -93,6 +93,6 @@ def open_database() -> Iterator[Callable[[StorageSettings], Database]]:
 
 
 @pytest.fixture
-def database(storage_settings: StorageSettings, open_database: Callable[[StorageSettings], Database]) -> Database:
+def database(storage_settings: ServiceSettings, open_database: Callable[[ServiceSettings], Database]) -> Database:
     """A migrated, empty database."""
     return open_database(storage_settings)

@@ -1,16 +1,13 @@
 """Settings of a worker process, read from RISKSCOPE_*."""
 
-from typing import Literal
-
 from pydantic import Field
 
-from db.settings import StorageSettings
+from db.settings import ServiceSettings
 
 
-class WorkerSettings(StorageSettings):
+class WorkerSettings(ServiceSettings):
     """The defaults suit one machine of few cores; every duration is in seconds."""
 
-    broker_url: str = Field(default="redis://127.0.0.1:6379/0", description="redis:// or redis+socket:// URL.")
     slots: int = Field(default=1, ge=1, le=256, description="Jobs that run at the same time.")
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
 
@@ -29,6 +26,3 @@ class WorkerSettings(StorageSettings):
     child_jobs: int = Field(
         default=16, ge=1, description="Jobs that one process may run one after another; 1: a fresh process for each."
     )
-
-    log_level: str = "INFO"
-    log_format: Literal["json", "console"] = "json"

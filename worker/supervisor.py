@@ -22,7 +22,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from db.engine import Database
 from db.logs import configure_logs
 from db.migrate import migrate
-from db.settings import StorageSettings
+from db.settings import ServiceSettings
 from worker.children import import_path
 from worker.embedded_broker import EmbeddedBroker
 from worker.processes import AtOnce, SupervisedProcess
@@ -95,7 +95,7 @@ class Supervisor:
             self._listener.close()
 
     def _migrate(self) -> None:
-        database = Database(StorageSettings(data_directory=self._data_directory))
+        database = Database(ServiceSettings(data_directory=self._data_directory))
         try:
             migrate(database)
         finally:

@@ -21,7 +21,7 @@ from db.engine import Database
 from db.job_state import TERMINAL, JobStatus
 from db.repositories.job_events import events_after
 from db.repositories.jobs import Jobs, count_by_status
-from db.settings import StorageSettings
+from db.settings import ServiceSettings
 from db.tables import LearnedModel
 from worker.app import create_app, ring
 from worker.children import import_path
@@ -138,7 +138,7 @@ class Place:
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
 def place(
-    request: pytest.FixtureRequest, tmp_path: Path, open_database: Callable[[StorageSettings], Database]
+    request: pytest.FixtureRequest, tmp_path: Path, open_database: Callable[[ServiceSettings], Database]
 ) -> Iterator[Place]:
     """SQLite with a broker of its own, or PostgreSQL with the shared Redis; two workers."""
     broker: OwnBroker | SharedBroker

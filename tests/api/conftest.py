@@ -16,7 +16,7 @@ from api.dependencies import Services
 from api.main import create_app
 from api.settings import ApiSettings
 from db.engine import Database
-from db.settings import StorageSettings
+from db.settings import ServiceSettings
 
 
 class RecordingDoorbell:
@@ -43,7 +43,7 @@ def doorbell() -> RecordingDoorbell:
 
 
 @pytest.fixture
-def api_settings(storage_settings: StorageSettings) -> ApiSettings:
+def api_settings(storage_settings: ServiceSettings) -> ApiSettings:
     """Small caps, so that tests meet them cheaply."""
     return ApiSettings(
         data_directory=storage_settings.data_directory,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from db.settings import StorageSettings
+from db.settings import ServiceSettings
 
 TARGET = {"kind": "target", "target": {"kind": "cosine_ridge"}, "dimension": 2, "noise": 0.1}
 SPEC = {
@@ -22,9 +22,9 @@ JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture
-def storage_settings(tmp_path: Path) -> StorageSettings:
+def storage_settings(tmp_path: Path) -> ServiceSettings:
     """One database is enough: what is refused here is refused before any is asked."""
-    return StorageSettings(data_directory=tmp_path / "data")
+    return ServiceSettings(data_directory=tmp_path / "data")
 
 
 def with_(path: str, value: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import db.tables  # noqa: F401
 from db.base import Base
 from db.engine import Database
 from db.migrate import migrate, schema_is_current
-from db.settings import StorageSettings
+from db.settings import ServiceSettings
 
 
 def test_migrated_schema_equals_the_declared_one(database: Database) -> None:
@@ -18,7 +18,7 @@ def test_migrated_schema_equals_the_declared_one(database: Database) -> None:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
 
 
-def test_parallel_migrations_all_succeed(storage_settings: StorageSettings) -> None:
+def test_parallel_migrations_all_succeed(storage_settings: ServiceSettings) -> None:
     failures: list[BaseException] = []
 
     def work() -> None:
@@ -39,7 +39,7 @@ def test_parallel_migrations_all_succeed(storage_settings: StorageSettings) -> N
     assert failures == []
 
 
-def test_empty_database_is_not_current(storage_settings: StorageSettings) -> None:
+def test_empty_database_is_not_current(storage_settings: ServiceSettings) -> None:
     database = Database(storage_settings)
     try:
         assert not schema_is_current(database)
@@ -48,6 +48,6 @@ def test_empty_database_is_not_current(storage_settings: StorageSettings) -> Non
 
 
 def test_migrating_twice_changes_nothing(
-    storage_settings: StorageSettings, open_database: Callable[[StorageSettings], Database]
+    storage_settings: ServiceSettings, open_database: Callable[[ServiceSettings], Database]
 ) -> None:
     migrate(open_database(storage_settings))

@@ -14,7 +14,7 @@ from db.engine import Database
 from db.repositories.job_events import events_after
 from db.repositories.job_queue import Claim, JobQueue
 from db.repositories.jobs import Jobs
-from db.settings import StorageSettings
+from db.settings import ServiceSettings
 from db.tables import Job
 from worker.children import WarmChildren
 from worker.runner import Runner
@@ -114,7 +114,7 @@ def long() -> dict[str, Any]:
 
 
 @pytest.fixture
-def worker_settings(storage_settings: StorageSettings) -> WorkerSettings:
+def worker_settings(storage_settings: ServiceSettings) -> WorkerSettings:
     """Settings with short times."""
     return WorkerSettings(
         data_directory=storage_settings.data_directory,

@@ -19,7 +19,7 @@ import pytest
 from db.engine import Database
 from db.job_state import JobStatus
 from db.repositories.jobs import Jobs
-from db.settings import StorageSettings
+from db.settings import ServiceSettings
 from worker.children import import_path
 
 READY_PAGE = """
@@ -89,9 +89,9 @@ def served(tmp_path: Path) -> Iterator[Served]:
             served.process.stdout.close()
 
 
-def run_job(served: Served, open_database: Callable[[StorageSettings], Database], spec: dict[str, Any]) -> float:
+def run_job(served: Served, open_database: Callable[[ServiceSettings], Database], spec: dict[str, Any]) -> float:
     """Accept a job without a ring, and wait until it has succeeded; seconds."""
-    database = open_database(StorageSettings(data_directory=served.data_directory))
+    database = open_database(ServiceSettings(data_directory=served.data_directory))
     started = time.monotonic()
     with database.unit_of_work() as session:
         accept = Jobs(session, "local").accept
@@ -112,7 +112,7 @@ def gone(processes: list[psutil.Process], seconds: float) -> bool:
 
 @pytest.mark.slow
 def test_killed_worker_broker_and_api_come_back(
-    served: Served, open_database: Callable[[StorageSettings], Database], short: dict[str, Any]
+    served: Served, open_database: Callable[[ServiceSettings], Database], short: dict[str, Any]
 ) -> None:
     url = served.line.strip().removeprefix("riskscope is ready at ")
     announced = json.loads((served.data_directory / "serve.json").read_text())
