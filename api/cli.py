@@ -67,6 +67,17 @@ def migrate() -> None:
     typer.echo("The database is at the current schema.")
 
 
+@app.command()
+def openapi() -> None:
+    """Print the OpenAPI document; no database is opened."""
+    # Imported here: the application loads torch, which no other command needs.
+    from api.main import create_app
+    from api.openapi import document_text, openapi_document
+    from api.settings import ApiSettings
+
+    typer.echo(document_text(openapi_document(create_app(ApiSettings()))), nl=False)
+
+
 @keys.command("create")
 def create_key(
     name: Annotated[str, typer.Option(help="What the key is for.")],

@@ -1,10 +1,9 @@
 """The OpenAPI document: what FastAPI derives, with problem+json as every operation's error.
 
-`python -m api.openapi > docs/openapi.json` renews the snapshot that a change of the contract shows in.
+`riskscope openapi > docs/openapi.json` renews the snapshot that a change of the contract shows in.
 """
 
 import json
-import sys
 from typing import Any
 
 from fastapi import FastAPI
@@ -41,16 +40,3 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
 def document_text(document: dict[str, Any]) -> str:
     """As the snapshot stores it."""
     return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-
-
-def main() -> None:
-    """Write the document to standard output; no database is opened."""
-    # Imported here: the application asks this module for its document.
-    from api.main import create_app
-    from api.settings import ApiSettings
-
-    sys.stdout.write(document_text(openapi_document(create_app(ApiSettings()))))
-
-
-if __name__ == "__main__":
-    main()

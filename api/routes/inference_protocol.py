@@ -8,6 +8,7 @@ from sqlalchemy import literal, select
 
 from api.authentication import Principal
 from api.dependencies import AppServices, Predictor, Services, principal_with
+from api.resolution import ModelName, VersionOrAlias, learned_model, served_model
 from api.routes.predictions import RawBody
 from api.schemas.inference_protocol import (
     Datatype,
@@ -21,7 +22,6 @@ from api.schemas.inference_protocol import (
 )
 from api.serving.inference_answer import HEADER_LENGTH, write_answer
 from api.serving.inference_request import read_request
-from api.serving.resolution import ModelName, VersionOrAlias, learned_model, served_model
 from api.serving.sessions import INPUT, OUTPUT
 from db.repositories.learned_models import LearnedModels
 

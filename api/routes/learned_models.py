@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from api.checked_route import CheckedRoute
 from api.dependencies import AppServices, PageParameters, Reader, Submitter
 from api.errors import Conflict, NotFound, field_problem
+from api.resolution import AliasName, ModelName, VersionOrAlias, check_words, learned_model
 from api.schemas.decompositions import DecompositionList, decomposition_document
 from api.schemas.learned_models import (
     AliasDocument,
@@ -19,7 +20,6 @@ from api.schemas.learned_models import (
     learned_model_document,
 )
 from api.schemas.lists import ListDocument, list_document
-from api.serving.resolution import AliasName, ModelName, VersionOrAlias, check_words, learned_model
 from api.serving.sessions import ServingFailure, stored_file
 from db.repositories.decompositions import Decompositions
 from db.repositories.learned_models import LearnedModels

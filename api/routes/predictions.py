@@ -12,8 +12,8 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from api.dependencies import AppServices, Predictor, Services
 from api.errors import Unprocessable, UnsupportedMediaType
+from api.resolution import ModelName, VersionOrAlias, served_model
 from api.schemas.predictions import PredictionDocument, request_body_document
-from api.serving.resolution import ModelName, VersionOrAlias, served_model
 from api.serving.rows import check_finite_predictions
 from api.serving.table_bodies import decode_rows
 

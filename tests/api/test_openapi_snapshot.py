@@ -1,4 +1,4 @@
-"""The contract's snapshot: `python -m api.openapi > docs/openapi.json` renews it, and the diff is reviewed."""
+"""The contract's snapshot: `riskscope openapi > docs/openapi.json` renews it, and the diff is reviewed."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ def document() -> dict[str, Any]:
 
 def test_snapshot_is_the_document(document: dict[str, Any]) -> None:
     assert json.loads(SNAPSHOT.read_text(encoding="utf-8")) == document, (
-        "The contract changed: if that is meant, run 'python -m api.openapi > docs/openapi.json' and commit it."
+        "The contract changed: if that is meant, run 'riskscope openapi > docs/openapi.json' and commit it."
     )
     assert SNAPSHOT.read_text(encoding="utf-8") == document_text(document)
 
