@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from models.estimates import Estimate
+from models.estimates import Estimate, in_words
 
 Purchase = Literal["data", "width", "training", "nothing"]
 
@@ -28,46 +28,57 @@ class Advice(BaseModel):
 
 
 def advise(terms: Mapping[str, Estimate], noise_variance: float, target_mean_square: float) -> Advice:
-    """The remedy of the largest risk term that stands out of its error bar and of the noise.
+    """The remedy of the largest risk term that stands out of its error bar, where the excess risk is worth a remedy.
 
     `terms`: "approximation", "estimation", "optimization", their sum "excess", and "beyond_approximation", which is
     R(f^) - R(f_m), all in label units squared. Where the optimization term is negative, stopping early or a penalty
-    gives back a part of the estimation error, and what more data can still win is "beyond_approximation".
+    gives back a part of the estimation error, and more data can win at most "beyond_approximation": all of it only if
+    the regularization is lowered with the larger sample, because its own bias is in it.
 
-    A term must exceed two standard errors and a floor: 5 % of the noise variance, or 1e-10 of E|f*|^2. Raising one
-    term alone never moves the advice away from it. Optimization that is negative or within its error bar never
-    advises training. No randomness.
+    The excess risk must exceed two standard errors and a floor: 5 % of the noise variance, or 1e-10 of E|f*|^2. A term
+    must exceed two standard errors and a third of the floor, which the largest of three always does. Raising one term
+    alone never moves the advice away from it. Optimization that is negative or within its error bar never advises
+    training. No randomness.
     """
-    floor = max(NOISE_FLOOR * noise_variance, ARITHMETIC_FLOOR * target_mean_square)
-    excess = terms["excess"]
+    noise_floor, arithmetic_floor = NOISE_FLOOR * noise_variance, ARITHMETIC_FLOOR * target_mean_square
+    floor, excess = max(noise_floor, arithmetic_floor), terms["excess"]
+    if excess.value <= floor:
+        small = f"below {NOISE_FLOOR:.0%} of the noise variance" if noise_floor > arithmetic_floor else "round-off"
+        return _nothing(f"the excess risk {in_words(excess)} is {small}")
     if not _stands_out(excess, floor):
-        below = excess.value <= floor
-        reason = f"is at most {floor:.3g}, the floor set by the noise" if below else "is within its error bar"
-        return Advice(buy="nothing", because=f"The excess risk {_words(excess)} {reason}.")
+        return _nothing(f"the excess risk {in_words(excess)} is within its error bar; add seeds or test points")
 
     regularizing = terms["optimization"].value < 0
-    given_back = ", less what the learner's regularization gives back," if regularizing else ""
-    contenders: dict[Purchase, tuple[str, Estimate, str]] = {
-        "width": ("approximation error", terms["approximation"], "a larger space lowers it"),
-        "data": (
-            f"estimation error{given_back}",
-            terms["beyond_approximation"] if regularizing else terms["estimation"],
-            "a larger sample lowers it",
-        ),
-        "training": ("optimization error", terms["optimization"], "more steps or a smaller penalty lower it"),
+    contenders: dict[Purchase, tuple[str, Estimate]] = {
+        "width": ("approximation error", terms["approximation"]),
+        "data": ("estimation error net of regularization", terms["beyond_approximation"])
+        if regularizing
+        else ("estimation error", terms["estimation"]),
+        "training": ("optimization error", terms["optimization"]),
     }
-    standing = {buy: entry for buy, entry in contenders.items() if _stands_out(entry[1], floor)}
+    standing = {buy: entry for buy, entry in contenders.items() if _stands_out(entry[1], floor / 3)}
     if not standing:
-        return Advice(
-            buy="nothing",
-            because=f"The excess risk {_words(excess)} is real, but none of its terms stands out; add seeds first.",
-        )
+        return _nothing(f"no part of the excess risk {in_words(excess)} stands out of its error bar; add seeds")
     buy = max(standing, key=lambda candidate: standing[candidate][1].value)
-    name, term, remedy = standing[buy]
-    close = [other for other in standing if other != buy and not _clearly_larger(term, standing[other][1])]
-    rival = f", though not clearly above what {close[0]} would win" if close else ""
-    bound = ", by references that more effort may still improve" if term.method == "best_of_restarts" else ""
-    return Advice(buy=buy, because=f"The {name} {_words(term)} is the largest term{rival}{bound}; {remedy}.")
+    name, term = standing[buy]
+    others = (entry for other, entry in contenders.items() if other != buy)
+    rivals = [entry for entry in others if entry[1].value > 0 and not _clearly_larger(term, entry[1])]
+    rival, against = max(rivals, key=lambda entry: entry[1].value, default=("", None))
+    action = {
+        "width": "width",
+        "data": "data and retune the regularization" if regularizing else "data",
+        "training": "training (more steps or a smaller penalty)",
+    }[buy]
+    largest = "largest" if against is None or against.value <= term.value else "largest certain"
+    because = f"Buy {action}: {name} {in_words(term)} is the {largest} part of the excess risk {excess.value:.3g}"
+    if against is not None:
+        because += f"; {rival} {in_words(against)} may be larger: add seeds"
+    caveat = " The split rests on restarts; more effort may shift it." if term.method == "best_of_restarts" else ""
+    return Advice(buy=buy, because=f"{because}.{caveat}")
+
+
+def _nothing(because: str) -> Advice:
+    return Advice(buy="nothing", because=f"Buy nothing: {because}.")
 
 
 def _stands_out(term: Estimate, floor: float) -> bool:
@@ -77,7 +88,3 @@ def _stands_out(term: Estimate, floor: float) -> bool:
 def _clearly_larger(first: Estimate, second: Estimate) -> bool:
     spread = math.hypot(first.standard_error or 0.0, second.standard_error or 0.0)
     return first.value - second.value > SIGNIFICANT * spread
-
-
-def _words(term: Estimate) -> str:
-    return f"{term.value:.3g}" + ("" if term.standard_error is None else f" ± {term.standard_error:.1g}")

@@ -5,7 +5,7 @@ from typing import Any
 
 from models.decomposition_grid import CellOutcome
 from models.error_decomposition import DecompositionCell
-from models.estimates import Estimate
+from models.estimates import Estimate, in_words
 
 TERMS = ("approximation", "estimation", "optimization")
 
@@ -45,16 +45,17 @@ def reading(cells: Sequence[DecompositionCell]) -> str:
     if len(widths) > 1:
         low, high = (by_place[width, sizes[-1]].risk_terms["approximation"] for width in (widths[0], widths[-1]))
         parts.append(
-            f"from width {widths[0]} to {widths[-1]} the approximation error goes from {_words(low)} to {_words(high)}"
+            f"from width {widths[0]} to {widths[-1]} the approximation error goes from {in_words(low)} "
+            f"to {in_words(high)}"
         )
     if len(sizes) > 1:
         low, high = (by_place[widths[-1], size].risk_terms["estimation"] for size in (sizes[0], sizes[-1]))
         parts.append(
-            f"at width {widths[-1]} the estimation error goes from {_words(low)} at n = {sizes[0]} "
-            f"to {_words(high)} at n = {sizes[-1]}"
+            f"at width {widths[-1]} the estimation error goes from {in_words(low)} at n = {sizes[0]} "
+            f"to {in_words(high)} at n = {sizes[-1]}"
         )
     parts.append(
-        f"the smallest risk is {_words(best.risks['trained'])} at width {best.width}, n = {best.sample_size}, "
+        f"the smallest risk is {in_words(best.risks['trained'])} at width {best.width}, n = {best.sample_size}, "
         f"where the advice is to buy {best.advice.buy}"
     )
     sentence = "; ".join(parts)
@@ -63,7 +64,3 @@ def reading(cells: Sequence[DecompositionCell]) -> str:
 
 def _pair(estimate: Estimate) -> list[float | None]:
     return [estimate.value, estimate.standard_error]
-
-
-def _words(estimate: Estimate) -> str:
-    return f"{estimate.value:.3g}" + ("" if estimate.standard_error is None else f" ± {estimate.standard_error:.1g}")

@@ -53,3 +53,15 @@ def mean_estimate(values: torch.Tensor, method: Method = "monte_carlo") -> Estim
     flat = values.detach().to(torch.float64).reshape(-1)
     error = float(flat.std(unbiased=True)) / math.sqrt(flat.numel()) if flat.numel() > 1 else None
     return Estimate(value=float(flat.mean()), standard_error=error, method=method)
+
+
+def in_words(estimate: Estimate) -> str:
+    """The value to the digit that its error bar leaves, three at most, and the error bar: "0.0041 ± 0.0005"."""
+    value, error = estimate.value, estimate.standard_error
+    if not math.isfinite(value) or error is None or not math.isfinite(error):
+        return f"{value:.3g}"
+    digits = 3
+    if value != 0 and error > 0:
+        digits = min(3, max(1, math.floor(math.log10(abs(value))) - math.floor(math.log10(error)) + 1))
+    # Through float, so that 120 is not written 1.2e+02.
+    return f"{float(f'{value:.{digits}g}'):g} ± {float(f'{error:.1g}'):g}"

@@ -1,10 +1,13 @@
 """The advice follows the largest term that stands out."""
 
+import math
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from models.advice import advise
-from models.estimates import Estimate
+from models.estimates import Estimate, in_words
 
 
 def _terms(approximation=0.0, estimation=0.0, optimization=0.0, error=0.001, errors=None):
@@ -78,3 +81,51 @@ def test_raising_the_advised_term_keeps_the_advice(approximation, estimation, op
     if bought != "nothing":
         raised = {"width": "approximation", "data": "estimation", "training": "optimization"}[bought]
         assert advise(_terms(**{**terms, raised: terms[raised] + more}), 0.1, 1.0).buy == bought
+
+
+def test_sentence_is_short_and_names_the_term_and_the_excess():
+    advice = advise(_terms(0.0008, 0.00406, 0.002, error=0.0005), 0.0, 1.0)
+    assert advice.because == (
+        "Buy data: estimation error 0.0041 ± 0.0005 is the largest part of the excess risk 0.00686."
+    )
+
+
+def test_three_equal_terms_near_the_noise_floor_buy_something_although_none_exceeds_it_alone():
+    assert advise(_terms(0.04, 0.04, 0.04), 1.0, 1.0).buy != "nothing"
+
+
+def test_term_is_not_called_the_largest_where_a_larger_one_hides_in_its_error_bar():
+    advice = advise(_terms(0.05, 0.04, 0.3, errors={"optimization": 0.2}), 0.0, 1.0)
+    assert advice.buy == "width"
+    assert "largest certain" in advice.because
+    assert "optimization error 0.3 ± 0.2 may be larger" in advice.because
+
+
+def test_round_off_is_not_blamed_on_the_noise():
+    assert "noise" not in advise(_terms(1e-13, 1e-14, 0.0, error=0.0), 0.0, 1.0).because
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "words"),
+    [
+        (0.00406, 0.0005, "0.0041 ± 0.0005"),
+        (123.4, 60.0, "120 ± 60"),
+        (0.3, 0.7, "0.3 ± 0.7"),
+        (1.23456, 1e-9, "1.23 ± 1e-09"),
+        (0.0, 0.0, "0 ± 0"),
+        (-0.0123, 0.002, "-0.012 ± 0.002"),
+        (0.5, None, "0.5"),
+        (math.inf, None, "inf"),
+    ],
+)
+def test_numbers_are_written_to_the_digit_of_their_error_bar(value, error, words):
+    assert in_words(Estimate(value=value, standard_error=error, method="monte_carlo")) == words
+
+
+def test_data_after_regularization_comes_with_its_retuning():
+    # With the same penalty, its bias would stay whatever the sample.
+    advice = advise(_terms(0.05, 6.0, -5.6), 0.0, 1.0)
+    assert advice.because == (
+        "Buy data and retune the regularization: estimation error net of regularization 0.4 ± 0.001 "
+        "is the largest part of the excess risk 0.45."
+    )
