@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from models.advice import Advice
+from models.advice import ARITHMETIC_FLOOR, NOISE_FLOOR, SIGNIFICANT, Advice
 from models.errors import NumericalFailure
 from models.estimates import Estimate, closed_form, mean_estimate
 from models.learned_model import LearnedModel
@@ -16,10 +16,6 @@ from models.problems import Problem
 from models.risks import predictions, squared_losses
 from models.samples import Sample
 
-SIGNIFICANT = 2.0
-"""A risk counts when it exceeds this many of its standard errors."""
-NOISE_FLOOR = 0.05
-"""An excess risk below this fraction of the noise variance is not worth buying anything for."""
 STILL_FALLING = 0.9
 """The last fifth of the steps took the empirical risk below this fraction of what it was."""
 
@@ -104,25 +100,27 @@ def fit_advice(risks: FitRisks, curve: Sequence[LearningCurvePoint]) -> Advice:
     """
     noise = 0.0 if risks.noise is None else risks.noise.value
     excess, gap = risks.trained.value - noise, risks.generalization_gap.value
-    floor = max(NOISE_FLOOR * noise, SIGNIFICANT * (risks.trained.standard_error or 0.0))
-    if risks.noise is not None and excess <= floor:
-        return Advice(buy="nothing", because=f"The excess risk {excess:.3g} is within its error bar or near the noise.")
-    unfitted = max(0.0, risks.trained_empirical.value - noise)
-    caveat = "A hint from one fit: decompose_error measures the terms."
-    if gap >= unfitted:
+    least = max(NOISE_FLOOR * noise, ARITHMETIC_FLOOR * risks.baseline.value)
+    subject = "risk" if risks.noise is None else "excess risk"
+    if excess <= least:
+        small = f"below {NOISE_FLOOR:.0%} of the noise variance" if noise > 0 else "round-off"
+        return Advice(buy="nothing", because=f"Buy nothing: the {subject} {excess:.3g} is {small}.")
+    if excess <= SIGNIFICANT * (risks.trained.standard_error or 0.0):
         return Advice(
-            buy="data",
-            because=f"The generalization gap {gap:.3g} is at least the unexplained empirical risk {unfitted:.3g}, "
-            f"so more data or a stronger penalty may help most. {caveat}",
+            buy="nothing",
+            because=f"Buy nothing: the {subject} {excess:.3g} is within its error bar; test on more rows.",
         )
-    unknown = " (part of it may be noise, which is unknown here)" if risks.noise is None else ""
+    unfitted = max(0.0, risks.trained_empirical.value - noise)
+    left = "empirical risk" if risks.noise is None else "empirical risk above the noise"
+    caveat = "A hint from one fit; decompose_error measures the terms."
+    if gap >= unfitted:
+        because = f"Buy data or penalize more: the generalization gap {gap:.3g} exceeds the {left}, {unfitted:.3g}."
+        return Advice(buy="data", because=f"{because} {caveat}")
     falling = _still_falling(curve)
-    remedy = "longer training, as the empirical risk was still falling" if falling else "a wider or other space"
-    return Advice(
-        buy="training" if falling else "width",
-        because=f"The empirical risk {unfitted:.3g}{unknown} exceeds the generalization gap {gap:.3g}, "
-        f"so {remedy} may help most. {caveat}",
-    )
+    action = "training, as the risk was still falling" if falling else "width, another space or a smaller penalty"
+    unknown = ", unless that is noise" if risks.noise is None else ""
+    because = f"Buy {action}: the {left}, {unfitted:.3g}, exceeds the generalization gap {gap:.3g}{unknown}."
+    return Advice(buy="training" if falling else "width", because=f"{because} {caveat}")
 
 
 def _still_falling(curve: Sequence[LearningCurvePoint]) -> bool:

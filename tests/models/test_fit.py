@@ -224,6 +224,8 @@ FALLING = [LearningCurvePoint(step, 0.3 * 0.5 ** (step / 10)) for step in range(
         (risks_of(0.5, 0.45, 0.1), FLAT, "width"),
         (risks_of(0.5, 0.45, 0.1), FALLING, "training"),
         (risks_of(0.5, 0.45, None), FLAT, "width"),
+        (risks_of(1e-14, 1e-14, None, error=1e-16), FLAT, "nothing"),
+        (risks_of(1e-14, 1e-15, 0.0, error=1e-16), FLAT, "nothing"),
     ],
 )
 def test_advice_follows_the_larger_part_of_the_excess(risks, curve, buy):
