@@ -2,15 +2,16 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from db.engine import Database
-from db.migrate import migrate as migrate_database
-from db.repositories.api_keys import SCOPES, ApiKeys
-from db.settings import ServiceSettings
+# The database is imported where a command needs it: `serve` only becomes another process, and should do so at once.
+if TYPE_CHECKING:
+    from db.engine import Database
 
 app = typer.Typer(
     name="riskscope",
@@ -20,6 +21,18 @@ app = typer.Typer(
 )
 keys = typer.Typer(help="API keys.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
+
+
+@contextmanager
+def _database() -> "Iterator[Database]":
+    from db.engine import Database
+    from db.settings import ServiceSettings
+
+    database = Database(ServiceSettings())
+    try:
+        yield database
+    finally:
+        database.close()
 
 
 def _become(module: str, *arguments: str) -> None:
@@ -59,11 +72,10 @@ def worker() -> None:
 @app.command()
 def migrate() -> None:
     """Bring the database to the current schema; safe to run from several machines at once."""
-    database = Database(ServiceSettings())
-    try:
+    from db.migrate import migrate as migrate_database
+
+    with _database() as database:
         migrate_database(database)
-    finally:
-        database.close()
     typer.echo("The database is at the current schema.")
 
 
@@ -82,43 +94,37 @@ def openapi() -> None:
 def create_key(
     name: Annotated[str, typer.Option(help="What the key is for.")],
     owner: Annotated[str, typer.Option(help="Whose jobs, datasets and models it sees.")] = "local",
-    scope: Annotated[list[str] | None, typer.Option(help=f"One or more of {', '.join(SCOPES)}.")] = None,
+    scope: Annotated[list[str] | None, typer.Option(help="One or more of read, submit, predict, admin.")] = None,
 ) -> None:
     """Make a key and print its secret, once."""
+    from db.repositories.api_keys import SCOPES, ApiKeys
+
     scopes = scope or ["read", "submit", "predict"]
     unknown = sorted(set(scopes) - set(SCOPES))
     if unknown:
         raise typer.BadParameter(f"unknown scope {unknown[0]!r}; known: {', '.join(SCOPES)}", param_hint="--scope")
-    database = Database(ServiceSettings())
-    try:
-        with database.unit_of_work() as session:
-            key, secret = ApiKeys(session).create(owner, name, scopes)
-    finally:
-        database.close()
+    with _database() as database, database.unit_of_work() as session:
+        key, secret = ApiKeys(session).create(owner, name, scopes)
     typer.echo(f"{key.id}\n{secret}")
 
 
 @keys.command("list")
 def list_keys() -> None:
     """Print the live keys, without their secrets."""
-    database = Database(ServiceSettings())
-    try:
-        with database.reading() as session:
-            for key in ApiKeys(session).live():
-                typer.echo(f"{key.id}\t{key.owner}\t{key.name}\t{','.join(key.scopes)}\t{key.created_at.isoformat()}")
-    finally:
-        database.close()
+    from db.repositories.api_keys import ApiKeys
+
+    with _database() as database, database.reading() as session:
+        for key in ApiKeys(session).live():
+            typer.echo(f"{key.id}\t{key.owner}\t{key.name}\t{','.join(key.scopes)}\t{key.created_at.isoformat()}")
 
 
 @keys.command("revoke")
 def revoke_key(key_id: Annotated[str, typer.Argument()]) -> None:
     """End a key."""
-    database = Database(ServiceSettings())
-    try:
-        with database.unit_of_work() as session:
-            found = ApiKeys(session).revoke(key_id)
-    finally:
-        database.close()
+    from db.repositories.api_keys import ApiKeys
+
+    with _database() as database, database.unit_of_work() as session:
+        found = ApiKeys(session).revoke(key_id)
     if not found:
         typer.echo(f"There is no live key {key_id}.", err=True)
         raise typer.Exit(1)

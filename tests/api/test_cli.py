@@ -1,0 +1,62 @@
+"""The console script's own commands; `serve`, `api` and `worker` are tested as processes."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from api.cli import app
+from db.engine import Database
+from db.migrate import schema_is_current
+from db.repositories.api_keys import ApiKeys
+from db.settings import ServiceSettings
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(storage_settings: ServiceSettings) -> Run:
+    environment = {
+        "RISKSCOPE_DATA_DIRECTORY": str(storage_settings.data_directory),
+        "RISKSCOPE_DATABASE_URL": storage_settings.database_url,
+    }
+    return lambda *arguments: CliRunner().invoke(app, list(arguments), env=environment)
+
+
+def test_migrate_makes_the_schema_current_and_may_be_repeated(run: Run, storage_settings: ServiceSettings) -> None:
+    for _ in range(2):
+        assert run("migrate").exit_code == 0
+    database = Database(storage_settings)
+    try:
+        assert schema_is_current(database)
+    finally:
+        database.close()
+
+
+def test_key_is_printed_once_listed_without_its_secret_and_revoked(run: Run, database: Database) -> None:
+    made = run("keys", "create", "--name", "ci", "--owner", "team", "--scope", "predict")
+    assert made.exit_code == 0, made.output
+    key_id, secret = made.output.split()
+    with database.reading() as session:
+        key = ApiKeys(session).authenticate(secret)
+        assert key is not None
+        assert (key.id, key.owner, list(key.scopes)) == (key_id, "team", ["predict"])
+    listed = run("keys", "list")
+    assert key_id in listed.output
+    assert secret not in listed.output
+    assert run("keys", "revoke", key_id).exit_code == 0
+    assert run("keys", "list").output == ""
+    assert run("keys", "revoke", key_id).exit_code == 1
+
+
+def test_unknown_scope_is_refused_with_the_known_ones(run: Run, database: Database) -> None:
+    refused = run("keys", "create", "--name", "x", "--scope", "everything")
+    assert refused.exit_code == 2
+    assert "everything" in refused.output
+    assert "predict" in refused.output
+
+
+def test_openapi_prints_the_snapshot(run: Run) -> None:
+    snapshot = Path(__file__).parents[2] / "docs" / "openapi.json"
+    assert run("openapi").output == snapshot.read_text(encoding="utf-8")
