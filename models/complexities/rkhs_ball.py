@@ -76,4 +76,5 @@ def _mean_upper_limit(mean: float, second_moment: float, draws: int, log_inverse
     constant = draws * mean**2 - 2 * log_inverse * second_moment
     # At mu = mean the polynomial is 2 l (mean^2 - T) < 0, so the roots are real and the larger one exceeds the mean.
     limit = (linear + math.sqrt(linear**2 - 4 * quadratic * constant)) / (2 * quadratic)
-    return min(limit, root)
+    # Where K is of rank one the mean is the root up to round-off, and so is the cancelling discriminant.
+    return min(max(limit, mean), root)

@@ -62,6 +62,13 @@ def test_upper_end_covers_the_exact_value_as_often_as_promised(inputs):
     assert misses / repeats <= delta + 3 * math.sqrt(delta * (1 - delta) / repeats)
 
 
+@pytest.mark.parametrize("size", [1e-6, 0.1, 3.0, 1e5])
+def test_upper_end_is_never_below_the_mean_although_one_row_leaves_nothing_to_chance(size):
+    row = torch.tensor([[size, 1.0]], dtype=torch.float64)
+    complexity = rkhs_ball_complexity(lambda rows: rows, row, 100, 0.05, Randomness(0))
+    assert complexity.estimate * (1 - 1e-15) <= complexity.upper <= complexity.trace_bound
+
+
 def test_upper_end_is_never_above_the_trace_bound_and_tightens_with_draws(inputs):
     few, many = (rkhs_ball_complexity(features_of, inputs, k, 0.01, Randomness(0)) for k in (100, 50_000))
     assert many.upper <= few.upper <= few.trace_bound
