@@ -70,7 +70,9 @@ def projection(
     """f_m of a linear space: the L2(mu) projection of f*, by least squares over `rows` fresh noiseless points.
 
     The frozen features are those of `parameters`. The points (stream `projection`) arrive in blocks, so the memory
-    is O(m^2) whatever `rows`. R(f_m) - R(f*) comes out too large by a relative m/rows in the mean.
+    is O(m^2) whatever `rows`. R(f_m) - R(f*) = E e^2, e = f* - f_m, comes out too large by about E[l e^2]/rows in the
+    mean, l(x) = phi(x)^T E[phi phi^T]^+ phi(x): a relative rank/rows where e^2 and the leverage l are uncorrelated, a
+    few times that where the space errs most at its edges.
 
     Raises:
         Stopped: from `advance`, called at every block.
