@@ -146,9 +146,9 @@ def split_table(
     test_rows: tuple[int, ...] | None,
     randomness: Randomness,
 ) -> TabularProblem:
-    """Choose columns and rows: the named test rows, or a random `test_fraction` (stream `test_rows`), rounded up.
+    """Choose columns and rows: the named test rows, or a random `test_fraction` (stream `test_rows`), at least one row.
 
-    `feature_columns` None: every numeric column that is not a target.
+    The fraction gives the nearest whole number of rows. `feature_columns` None: every numeric column that is no target.
 
     Raises:
         InvalidData: no feature is left, a column does not serve, or one side of the split would be empty.
