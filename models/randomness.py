@@ -20,13 +20,13 @@ class Randomness:
     path: tuple[str, ...] = ()
 
     def child(self, name: str) -> "Randomness":
-        """The subtree `name`; children with different names are independent."""
+        """The subtree `name`; two streams of different names coincide with probability 2^-32."""
         return Randomness(self.seed, (*self.path, name))
 
     def generator(self, name: str) -> torch.Generator:
         """A fresh CPU generator at the start of the stream `name`; equal calls give equal streams."""
         key = "/".join((str(self.seed), *self.path, name)).encode()
-        # torch takes 64-bit seeds; blake2b spreads near seeds and names over all of them.
+        # blake2b spreads near seeds and names; of the 63 bits torch's CPU generator keeps the low 32.
         state = int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "big") & (2**63 - 1)
         return torch.Generator(device="cpu").manual_seed(state)
 
@@ -44,9 +44,7 @@ def normal_rows(randomness: Randomness, name: str, rows: int, columns: int) -> T
     return _rows_in_blocks(randomness, name, rows, columns, torch.randn)
 
 
-def _rows_in_blocks(
-    randomness: Randomness, name: str, rows: int, columns: int, draw: Callable[..., Tensor]
-) -> Tensor:
+def _rows_in_blocks(randomness: Randomness, name: str, rows: int, columns: int, draw: Callable[..., Tensor]) -> Tensor:
     # torch's vectorised normal draws are not prefixes of longer ones; whole blocks of their own stream are.
     blocks = [
         draw(BLOCK_ROWS, columns, generator=randomness.child(name).generator(str(block)), dtype=torch.float64)
