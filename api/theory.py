@@ -7,7 +7,8 @@ from api.errors import field_problem
 from models.catalogue import FAMILIES, KindDescription, describe
 from models.errors import InvalidData
 from models.estimates import Estimate, ExtendedFloat
-from models.experiments import AnyExperiment, Experiment, Plan, TableShape
+from models.experiments import AnyExperiment, Experiment
+from models.plan import Plan, TableShape
 
 JobSpecification = AnyExperiment
 """The discriminated union of every kind of job; a new kind shows in OpenAPI by itself."""

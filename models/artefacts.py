@@ -55,13 +55,14 @@ class RangeRecord(BaseModel):
 class Certificate(BaseModel):
     """With probability `confidence` over `sample_size` held-out rows, E min(|f(x) - y|^2, M) is below the bound.
 
-    M = sum_k (upper_k - lower_k)^2 of the manifest's `output_range`, or 1 where that is a point. Labels beyond the
-    range lose at most M here: the uncapped risk has no bound without more knowledge of its tails.
+    `loss_cap` is M, in label units squared: labels outside the training range may cost more, and then the population
+    risk may exceed the bound.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     risk_upper_bound: ExtendedFloat
+    loss_cap: ExtendedFloat
     confidence: float
     sample_size: int
 

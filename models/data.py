@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from models.errors import InvalidData, refuse
+from models.plan import TableShape
 from models.problems import Problem, SyntheticProblem, split_table
 from models.randomness import Randomness
 from models.targets import AnyTarget
 
 if TYPE_CHECKING:
-    from models.experiments.base import TableShape
     from models.run_context import RunContext
 
 Column = Annotated[str, Field(min_length=1, max_length=500)]
@@ -26,7 +26,7 @@ class _Data(BaseModel, ABC):
         """The learning problem, its test rows fixed by `randomness`."""
 
     @abstractmethod
-    def shape(self, tables: Mapping[str, "TableShape"]) -> tuple[int, int, int | None]:
+    def shape(self, tables: Mapping[str, TableShape]) -> tuple[int, int, int | None]:
         """Input dimension d, output dimension k, and training rows (None: any number), before anything is read."""
 
 
@@ -49,7 +49,7 @@ class TargetData(_Data):
         """The synthetic problem."""
         return SyntheticProblem(target=self.target, dimension=self.dimension, noise=self.noise)
 
-    def shape(self, tables: Mapping[str, "TableShape"]) -> tuple[int, int, int | None]:
+    def shape(self, tables: Mapping[str, TableShape]) -> tuple[int, int, int | None]:
         """(d, 1, None)."""
         return self.dimension, 1, None
 
@@ -89,7 +89,7 @@ class DatasetData(_Data):
             randomness,
         )
 
-    def shape(self, tables: Mapping[str, "TableShape"]) -> tuple[int, int, int | None]:
+    def shape(self, tables: Mapping[str, TableShape]) -> tuple[int, int, int | None]:
         """From the stored description.
 
         Raises:

@@ -1,8 +1,8 @@
 """What one fit will cost, before anything is drawn."""
 
-from models.experiments.base import Plan
 from models.hypothesis_spaces.base import HypothesisSpace
 from models.learners.base import Learner
+from models.plan import Plan
 from models.risks import EVALUATION_BLOCK
 
 FLOPS_PER_SECOND = 2e9

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from models.advice import ARITHMETIC_FLOOR, NOISE_FLOOR, SIGNIFICANT, Advice
+from models.decomposition.advice import ARITHMETIC_FLOOR, NOISE_FLOOR, SIGNIFICANT, Advice
 from models.errors import NumericalFailure
 from models.estimates import Estimate, closed_form, mean_estimate
 from models.learned_model import LearnedModel

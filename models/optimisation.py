@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -9,7 +10,6 @@ from torch import Tensor
 from models.arrays import Outputs, Parameters, Scalar
 from models.errors import TrainingDiverged
 from models.hypothesis_spaces.base import HypothesisSpace, LinearSpace
-from models.learners.base import LearningCurvePoint
 from models.randomness import Randomness
 from models.risks import EVALUATION_BLOCK, squared_losses
 from models.samples import Sample
@@ -60,6 +60,14 @@ def empirical_risk_in_blocks(
         blocks = zip(data.inputs.split(EVALUATION_BLOCK), data.labels.split(EVALUATION_BLOCK), strict=True)
         total = sum(float(empirical_risk(evaluate(parameters, rows), labels)) * len(rows) for rows, labels in blocks)
     return total / data.size
+
+
+@dataclass(frozen=True)
+class LearningCurvePoint:
+    """Empirical risk after `step` steps, in the sample's units squared."""
+
+    step: int
+    empirical_risk: float
 
 
 class LearningCurve:

@@ -84,7 +84,7 @@ class AnswerTensor(BaseModel):
 
 
 class InferenceAnswerDocument(BaseModel):
-    """`parameters` carry the certificate: risk_upper_bound, confidence, sample_size."""
+    """`parameters` carry the certificate: risk_upper_bound, loss_cap, confidence, sample_size."""
 
     model_name: str
     model_version: str

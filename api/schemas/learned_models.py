@@ -17,9 +17,13 @@ class Column(BaseModel):
 
 
 class CertificateDocument(BaseModel):
-    """With probability `confidence` over `sample_size` held-out rows, the population risk is below the bound."""
+    """With probability `confidence` over `sample_size` held-out rows, E min(|f(x) - y|^2, M) is below the bound.
+
+    M is `loss_cap`, in label units squared.
+    """
 
     risk_upper_bound: float | Literal["inf"]
+    loss_cap: float | Literal["inf"]
     confidence: float
     sample_size: int
 

@@ -34,7 +34,7 @@ class ServingFailure(Problem):
 
 @dataclass(frozen=True)
 class ServedModel:
-    """A version that is open. `certificate`: risk_upper_bound, confidence and sample_size, or None."""
+    """A version that is open. `certificate`: risk_upper_bound, loss_cap, confidence and sample_size, or None."""
 
     name: str
     version: int

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from models.experiments.base import Experiment, ExperimentResult, LearnedModelRecord, Plan, TableShape
+from models.experiments.base import Experiment, ExperimentResult, LearnedModelRecord
 from models.kinds import discover, union_of
 
 EXPERIMENTS = discover(__name__, Experiment)
@@ -18,6 +18,4 @@ __all__ = [
     "Experiment",
     "ExperimentResult",
     "LearnedModelRecord",
-    "Plan",
-    "TableShape",
 ]

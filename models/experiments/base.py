@@ -7,30 +7,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from models.bounds.base import BoundReport
-from models.error_decomposition import DecompositionCell
+from models.decomposition.terms import DecompositionCell
 from models.kinds import Kind
+from models.plan import Plan, TableShape
 from models.run_context import RunContext
-
-
-class TableShape(BaseModel):
-    """What is known of a dataset before it is read. `columns` in file order; `numeric` names those of numbers."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    rows: int
-    columns: tuple[str, ...]
-    numeric: tuple[str, ...]
-
-
-class Plan(BaseModel):
-    """What a job will cost: numbers stored, bytes at the peak, floating-point operations, and a guess of the time."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    parameters: int
-    peak_memory_bytes: int
-    floating_point_operations: float
-    estimated_seconds: float
 
 
 class LearnedModelRecord(BaseModel):

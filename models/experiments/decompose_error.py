@@ -7,18 +7,19 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, Validatio
 
 from models.assumptions import Assumption
 from models.data import Data, TargetData
-from models.decomposition_cost import decomposition_plan
-from models.decomposition_grid import CellOutcome, DecompositionSetting, decompose_width
-from models.decomposition_reading import cell_row, reading
-from models.error_decomposition import DecompositionCell, cell_estimates
+from models.decomposition.cost import decomposition_plan
+from models.decomposition.grid import CellOutcome, DecompositionSetting, decompose_width
+from models.decomposition.reading import cell_row, reading
+from models.decomposition.reference_training import BUDGETS, Effort
+from models.decomposition.terms import DecompositionCell, cell_estimates
 from models.errors import AssumptionFailed, refuse
-from models.experiments.base import Experiment, ExperimentResult, Plan, TableShape
+from models.experiments.base import Experiment, ExperimentResult
 from models.hypothesis_spaces import AnyHypothesisSpace, HypothesisSpace
 from models.learners import AnyLearner, Learner
 from models.learners.base import Advance
+from models.plan import Plan, TableShape
 from models.problems import SyntheticProblem
 from models.randomness import Randomness
-from models.reference_training import BUDGETS, Effort
 from models.run_context import RunContext, advance
 
 MAX_UNITS = 20_000

@@ -8,7 +8,8 @@ from pydantic import Field
 from models.assumptions import Assumption
 from models.bound_evaluation import BoundList, Delta, bound_subject, chosen_bounds, evaluate_all, joint_confidence
 from models.errors import AssumptionFailed
-from models.experiments.base import Experiment, ExperimentResult, Plan, TableShape
+from models.experiments.base import Experiment, ExperimentResult
+from models.plan import Plan, TableShape
 from models.provenance import draw_samples, read_provenance
 from models.run_context import RunContext
 

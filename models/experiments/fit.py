@@ -13,13 +13,14 @@ from models.bounds import BoundReport, BoundSubject
 from models.bounds.held_out_betting import HeldOutBetting
 from models.data import Data, DatasetData
 from models.errors import InvalidData, refuse
-from models.experiments.base import Experiment, ExperimentResult, LearnedModelRecord, Plan, TableShape
+from models.experiments.base import Experiment, ExperimentResult, LearnedModelRecord
 from models.fit_cost import fit_plan
 from models.fit_reading import FitRisks, fit_advice, fit_risks
 from models.hypothesis_spaces import AnyHypothesisSpace
 from models.learned_model import LearnedModel
 from models.learners import AnyLearner, Fitted
 from models.learning import label_range, learn
+from models.plan import Plan, TableShape
 from models.problems import Problem
 from models.provenance import Provenance, draw_samples
 from models.run_context import RunContext, advance
@@ -175,6 +176,7 @@ class Fit(Experiment):
         report = HeldOutBetting(kind="held_out_betting").evaluate(subject, self.delta)
         return Certificate(
             risk_upper_bound=subject.loss_cap if report.value is None else report.value,
+            loss_cap=subject.loss_cap,
             confidence=1 - self.delta,
             sample_size=subject.held_out.size,
         )

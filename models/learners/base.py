@@ -7,19 +7,12 @@ from dataclasses import dataclass, field
 from models.arrays import Parameters
 from models.hypothesis_spaces.base import HypothesisSpace
 from models.kinds import Kind
+from models.optimisation import LearningCurvePoint
 from models.randomness import Randomness
 from models.samples import Sample
 
 Advance = Callable[[int, int], None]
 """`advance(step, total)`: called at every optimisation step; raises Stopped when the run should end."""
-
-
-@dataclass(frozen=True)
-class LearningCurvePoint:
-    """Empirical risk after `step` steps, in the sample's units squared."""
-
-    step: int
-    empirical_risk: float
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.advice import advise
+from models.decomposition.advice import advise
 from models.estimates import Estimate, in_words
 
 

@@ -5,20 +5,20 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from models.best_approximation import (
+from models.decomposition.best_approximation import (
     best_in_space,
     best_on_sample,
     fresh_sample,
     least_squares_on_samples,
     projection,
 )
+from models.decomposition.reference_training import BUDGETS, ReferenceBudget, descend, mean_squared_error, row_batches
 from models.hypothesis_spaces.base import HypothesisSpace
 from models.hypothesis_spaces.random_features import RandomFeatures
 from models.hypothesis_spaces.two_layer import TwoLayer
 from models.learners.adam import Adam
 from models.problems import SyntheticProblem
 from models.randomness import Randomness, uniform_rows
-from models.reference_training import BUDGETS, ReferenceBudget, descend, mean_squared_error, row_batches
 from models.risks import predictions
 from models.samples import Sample
 from models.targets.cosine_ridge import CosineRidge

@@ -7,13 +7,13 @@ from typing import Literal
 import pytest
 import torch
 
-from models.decomposition_grid import DecompositionSetting, decompose_width
-from models.error_decomposition import CellMoments, cell_estimates, error_products
+from models.decomposition.grid import DecompositionSetting, decompose_width
+from models.decomposition.reference_training import ReferenceBudget
+from models.decomposition.terms import CellMoments, cell_estimates, error_products
 from models.errors import NumericalFailure
 from models.hypothesis_spaces.base import LinearSpace
 from models.learners.base import Fitted, Learner
 from models.randomness import Randomness, normal_rows
-from models.reference_training import ReferenceBudget
 from models.samples import Sample
 from models.streamed_least_squares import StreamedLeastSquares
 

@@ -14,7 +14,7 @@ from db.repositories.learned_models import LearnedModels
 from db.tables import LearnedModel
 from models.artefacts import ExportedModel
 
-CERTIFICATE = {"risk_upper_bound": 0.25, "confidence": 0.95, "sample_size": 100}
+CERTIFICATE = {"risk_upper_bound": 0.25, "loss_cap": 4.0, "confidence": 0.95, "sample_size": 100}
 
 
 def linear_graph(matrix: NDArray[np.float64], shift: float = 0.0) -> bytes:

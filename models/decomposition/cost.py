@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from models.best_approximation import WARM_STARTS
-from models.experiments.base import Plan
+from models.decomposition.best_approximation import WARM_STARTS
+from models.decomposition.reference_training import ReferenceBudget
 from models.hypothesis_spaces.base import HypothesisSpace
 from models.learners.base import Learner
-from models.reference_training import ReferenceBudget
+from models.plan import Plan
 from models.risks import EVALUATION_BLOCK
 
 FLOPS_PER_SECOND = 5e9

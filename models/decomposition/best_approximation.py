@@ -6,10 +6,7 @@ from typing import Protocol, runtime_checkable
 import torch
 
 from models.arrays import Inputs, Labels, Parameters
-from models.hypothesis_spaces.base import HypothesisSpace, LinearSpace
-from models.learners.base import Advance
-from models.randomness import Randomness
-from models.reference_training import (
+from models.decomposition.reference_training import (
     WARM_STEP_SIZE,
     Batches,
     ReferenceBudget,
@@ -18,6 +15,9 @@ from models.reference_training import (
     restart_step_size,
     row_batches,
 )
+from models.hypothesis_spaces.base import HypothesisSpace, LinearSpace
+from models.learners.base import Advance
+from models.randomness import Randomness
 from models.samples import Sample
 from models.streamed_least_squares import StreamedLeastSquares
 

@@ -8,20 +8,20 @@ from jaxtyping import Float
 from torch import Tensor
 
 from models.arrays import Inputs, Outputs, Parameters
-from models.best_approximation import (
+from models.decomposition.best_approximation import (
     Population,
     best_in_space,
     best_on_sample,
     least_squares_on_samples,
     projection,
 )
-from models.error_decomposition import CellMoments, error_products
+from models.decomposition.reference_training import ReferenceBudget, mean_squared_error
+from models.decomposition.terms import CellMoments, error_products
 from models.errors import AssumptionFailed
 from models.hypothesis_spaces.base import HypothesisSpace, LinearSpace
 from models.learners.base import Advance, Learner
 from models.learning import learn
 from models.randomness import Randomness
-from models.reference_training import ReferenceBudget, mean_squared_error
 from models.risks import predictions
 from models.samples import Sample
 

@@ -16,8 +16,8 @@ from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
-from models.advice import Advice, advise
 from models.arrays import Outputs
+from models.decomposition.advice import Advice, advise
 from models.errors import NumericalFailure
 from models.estimates import Estimate, ExtendedFloat, Method, closed_form
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from models.decomposition_grid import CellOutcome
-from models.error_decomposition import DecompositionCell
+from models.decomposition.grid import CellOutcome
+from models.decomposition.terms import DecompositionCell
 from models.estimates import Estimate, in_words
 
 TERMS = ("approximation", "estimation", "optimization")
