@@ -241,6 +241,14 @@ def run_flow(client: httpx.Client, console: Console, export_to: Path) -> dict[st
         )
     console.print(table)
 
+    name = "diabetes-random-features"
+    evaluation = {"kind": "evaluate_bounds", "model_id": results[name]["models"][0]["id"], "delta": 0.1}
+    jobs["bounds again"] = submit(client, evaluation)
+    results |= follow(client, {"bounds again": jobs["bounds again"]}, console)
+    for bound in checked(client.get(f"/v1/models/{name}/versions/1/bounds"))["bounds"]:
+        shown = bound["refused_because"] or f"{float(bound['value']):.4g} for the {bound['quantity'].replace('_', ' ')}"
+        console.print(f"{name}, {bound['kind']} at delta = {bound['delta']}: {shown}", highlight=False)
+
     onnx = client.get("/v1/models/digits-deep/versions/1/export", params={"format": "onnx"})
     onnx.raise_for_status()
     export_to.write_bytes(onnx.content)

@@ -56,7 +56,7 @@ class Certificate(BaseModel):
     """With probability `confidence` over `sample_size` held-out rows, E min(|f(x) - y|^2, M) is below the bound.
 
     `loss_cap` is M, in label units squared: labels outside the training range may cost more, and then the population
-    risk may exceed the bound.
+    risk may exceed the bound. `labels_outside_range` counts the held-out rows with such labels.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -65,6 +65,7 @@ class Certificate(BaseModel):
     loss_cap: ExtendedFloat
     confidence: float
     sample_size: int
+    labels_outside_range: int
 
 
 class ExportCheck(BaseModel):

@@ -18,14 +18,17 @@ _IDENTIFIER = re.compile(r"(ds|mdl)_[0-9a-z]{1,40}")
 def assignment_of(session: Session, store: ArtefactStore, claim: Claim) -> Assignment:
     """Everything the run may read.
 
-    Which ids a specification names is told by their form alone, so that no kind is known here. What is not there, or
-    is another owner's, is left out: the run then fails with the field that names it.
+    Which ids a specification names is told by their form alone, so that no kind is known here; with a model come the
+    datasets that it was learnt from. What is not there, or is another owner's, is left out: the run then fails with
+    the field that names it.
     """
-    names = sorted(set(_identifiers(claim.spec)))
+    names = set(_identifiers(claim.spec))
     datasets = Datasets(session, claim.owner)
     registry = LearnedModels(session, claim.owner)
-    found_datasets = {name: datasets.get(name) for name in names if name.startswith("ds_")}
-    found_models = {name: registry.get(name) for name in names if name.startswith("mdl_")}
+    found_models = {name: registry.get(name) for name in sorted(names) if name.startswith("mdl_")}
+    behind_models = {dataset_id for row in found_models.values() if row is not None for dataset_id in row.dataset_ids}
+    wanted = {name for name in names if name.startswith("ds_")} | behind_models
+    found_datasets = {name: datasets.get(name) for name in sorted(wanted)}
     return Assignment(
         job_id=claim.job_id,
         attempt=claim.attempt,

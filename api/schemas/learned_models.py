@@ -19,13 +19,15 @@ class Column(BaseModel):
 class CertificateDocument(BaseModel):
     """With probability `confidence` over `sample_size` held-out rows, E min(|f(x) - y|^2, M) is below the bound.
 
-    M is `loss_cap`, in label units squared.
+    M is `loss_cap`, in label units squared. `labels_outside_range`: held-out rows whose labels leave the training
+    range; where there are such labels, the risk without the cap may exceed the bound.
     """
 
     risk_upper_bound: float | Literal["inf"]
     loss_cap: float | Literal["inf"]
     confidence: float
     sample_size: int
+    labels_outside_range: int
 
 
 class LearnedModelDocument(BaseModel):

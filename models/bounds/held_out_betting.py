@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from models.assumptions import Assumption, standing
+from models.assumptions import Assumption, AssumptionStanding, standing
 from models.bounds.base import Bound, BoundReport, BoundSubject, BoundTerm
 from models.estimates import mean_estimate
 from models.risks import capped_losses, predictions
@@ -20,6 +20,10 @@ INDEPENDENT = Assumption(
 FIXED_ORDER = Assumption(
     name="fixed_order", text="The order of the rows was fixed without looking at the losses; the bound depends on it."
 )
+WITHIN_RANGE = Assumption(
+    name="labels_within_range",
+    text="Labels lie in the output range, so that the capped risk is the risk. The bound itself does not need it.",
+)
 
 BISECTION_STEPS = 60
 
@@ -27,7 +31,8 @@ BISECTION_STEPS = 60
 class HeldOutBetting(Bound):
     """Upper confidence bound on E min(|f(x) - y|^2, M) from held-out losses, by betting against a mean mu.
 
-    Valid at any n >= 1. It speaks of the one model that was trained, and of no other.
+    Valid at any n >= 1. It speaks of the one model that was trained, and of no other. Where labels leave the output
+    range, the risk without the cap can be larger than the bound; the count of such held-out rows is reported.
     """
 
     kind: Literal["held_out_betting"]
@@ -38,7 +43,7 @@ class HeldOutBetting(Bound):
         "nu_i = min(1, sqrt(2 ln(1/delta) / (n s_{i-1}^2))), s_i^2 = (1/4 + sum_{j<=i} (l_j - m_j)^2)/(i+1), "
         "m_i = (1/2 + sum_{j<=i} l_j)/(i+1); R(f) <= M where no mu is rejected"
     )
-    assumptions = (IID, INDEPENDENT, FIXED_ORDER)
+    assumptions = (IID, INDEPENDENT, FIXED_ORDER, WITHIN_RANGE)
     reference = "waudbysmith2024betting"
     examples = ({"kind": "held_out_betting"},)
 
@@ -51,6 +56,7 @@ class HeldOutBetting(Bound):
         losses = capped_losses(outputs, subject.held_out.labels, subject.loss_cap).to("cpu", torch.float64)
         order = torch.randperm(size, generator=subject.randomness.generator("held_out_order"))
         measured = mean_estimate(losses)
+        outside = rows_outside_range(subject)
         value = subject.loss_cap * betting_upper_bound(losses[order] / subject.loss_cap, delta)
         return BoundReport(
             kind=self.kind,
@@ -58,20 +64,41 @@ class HeldOutBetting(Bound):
             delta=delta,
             value=value,
             terms=(
-                BoundTerm(name="held_out_risk", value=measured.value),
+                BoundTerm(name="held_out_capped_risk", value=measured.value),
                 BoundTerm(name="confidence_margin", value=value - measured.value),
             ),
-            inputs={"held_out_rows": float(size), "loss_cap": subject.loss_cap},
+            inputs={
+                "held_out_rows": float(size),
+                "held_out_labels_outside_range": float(outside),
+                "loss_cap": subject.loss_cap,
+            },
             trivial_value=subject.loss_cap,
             vacuous=value >= subject.loss_cap,
             assumptions=(
                 standing(IID, "unchecked", "Rows drawn at random from one table or law are; drifting ones are not."),
                 standing(INDEPENDENT, "checked", "Training, scaling, clipping and M used the training rows only."),
                 standing(FIXED_ORDER, "checked", "A permutation drawn from the seed."),
+                _within_range(outside, size),
             ),
             reference=self.reference,
             measured=measured,
         )
+
+
+def rows_outside_range(subject: BoundSubject) -> int:
+    """Held-out rows with a label outside the model's output range; 0 for a model that is not clipped."""
+    output_range, labels = subject.model.output_range, subject.held_out.labels
+    if output_range is None:
+        return 0
+    outside = (labels < output_range.lower.to(labels)) | (labels > output_range.upper.to(labels))
+    return int(outside.any(dim=1).sum())
+
+
+def _within_range(outside: int, size: int) -> AssumptionStanding:
+    if outside:
+        because = f"{outside} of {size} held-out rows lie outside: read the bound as one of the capped risk only."
+        return standing(WITHIN_RANGE, "failed", because)
+    return standing(WITHIN_RANGE, "unchecked", f"None of {size} held-out rows lies outside; others may.")
 
 
 def betting_upper_bound(losses: Float[Tensor, " n"], delta: float) -> float:

@@ -10,7 +10,7 @@ from models.artefacts import Certificate, ExportedModel, export, promoted
 from models.assumptions import Assumption
 from models.bound_evaluation import BoundList, Delta, bound_subject, chosen_bounds, evaluate_all, joint_confidence
 from models.bounds import BoundReport, BoundSubject
-from models.bounds.held_out_betting import HeldOutBetting
+from models.bounds.held_out_betting import HeldOutBetting, rows_outside_range
 from models.data import Data, DatasetData
 from models.errors import InvalidData, refuse
 from models.experiments.base import Experiment, ExperimentResult, LearnedModelRecord
@@ -179,6 +179,7 @@ class Fit(Experiment):
             loss_cap=subject.loss_cap,
             confidence=1 - self.delta,
             sample_size=subject.held_out.size,
+            labels_outside_range=rows_outside_range(subject),
         )
 
     def _store(

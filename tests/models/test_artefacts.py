@@ -136,13 +136,16 @@ def test_model_that_is_not_finite_is_not_exported():
 
 
 def test_certificate_and_provenance_travel_with_the_model():
-    certificate = artefacts.Certificate(risk_upper_bound=float("inf"), loss_cap=2.0, confidence=0.95, sample_size=100)
+    certificate = artefacts.Certificate(
+        risk_upper_bound=float("inf"), loss_cap=2.0, confidence=0.95, sample_size=100, labels_outside_range=1
+    )
     manifest = exported(certificate=certificate, provenance={"kind": "fit", "seed": 3}).manifest
     assert manifest["certificate"] == {
         "risk_upper_bound": "inf",
         "loss_cap": 2.0,
         "confidence": 0.95,
         "sample_size": 100,
+        "labels_outside_range": 1,
     }
     assert manifest["provenance"] == {"kind": "fit", "seed": 3}
 

@@ -7,7 +7,25 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.bounds.held_out_betting import betting_upper_bound
+from models.bounds import BoundSubject
+from models.bounds.held_out_betting import HeldOutBetting, betting_upper_bound
+from models.hypothesis_spaces.random_features import RandomFeatures
+from models.learned_model import LearnedModel, OutputRange
+from models.randomness import Randomness
+from models.samples import Sample
+from models.scaling import identity_scaling
+
+
+def clipped_model(lower, upper):
+    """f(x) = x, clipped to [lower, upper]."""
+    space = RandomFeatures(kind="random_features", width=2)
+    parameters = {
+        "weights": torch.tensor([[1.0], [-1.0]], dtype=torch.float64),
+        "biases": torch.zeros(2, dtype=torch.float64),
+        "coefficients": math.sqrt(2) * torch.tensor([[1.0], [-1.0]], dtype=torch.float64),
+    }
+    output_range = OutputRange(*(torch.tensor([end], dtype=torch.float64) for end in (lower, upper)))
+    return LearnedModel(space, parameters, identity_scaling(1), identity_scaling(1), output_range)
 
 
 def losses(*values):
@@ -125,3 +143,28 @@ def test_bound_misses_no_more_often_than_delta(law):
     }[law]
     allowed = delta + 3 * math.sqrt(delta * (1 - delta) / repeats)
     assert coverage_misses(draw, true, repeats, delta) <= allowed
+
+
+@pytest.mark.parametrize(("outlier", "expected"), [(0.5, "unchecked"), (40.0, "failed")])
+def test_labels_outside_the_range_are_counted_and_said(outlier, expected):
+    inputs = torch.linspace(0, 1, 50, dtype=torch.float64)[:, None]
+    labels = inputs.clone()
+    labels[7] = outlier
+    sample = Sample(inputs, labels)
+    subject = BoundSubject(
+        model=clipped_model(0.0, 1.0),
+        training=sample,
+        held_out=sample,
+        loss_cap=1.0,
+        scaled_from_sample=False,
+        input_sup_bound=1.0,
+        randomness=Randomness(0),
+    )
+    report = HeldOutBetting(kind="held_out_betting").evaluate(subject, 0.05)
+    standings = {assumption.name: assumption for assumption in report.assumptions}
+    assert standings["labels_within_range"].standing == expected
+    assert report.inputs["held_out_labels_outside_range"] == (1 if outlier > 1 else 0)
+    # The outlier costs M, no more: the bound stays one of the capped risk.
+    assert report.value is not None
+    assert report.measured is not None
+    assert report.measured.value <= 1 / 50 < report.value <= 1

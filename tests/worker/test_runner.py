@@ -6,9 +6,12 @@ import time
 from typing import Any
 
 import psutil
+import pyarrow
+import pyarrow.parquet
 from sqlalchemy import func, select
 
 from db.job_state import JobStatus
+from db.repositories.datasets import Datasets
 from db.repositories.job_queue import JobQueue
 from db.repositories.jobs import Jobs
 from db.tables import Decomposition, LearnedModel
@@ -64,6 +67,33 @@ def test_bounds_of_a_stored_model_are_evaluated_by_a_later_job(workshop: Any) ->
     assert workshop.job(evaluation).status == JobStatus.SUCCEEDED, workshop.job(evaluation).error
     with workshop.database.reading() as session:
         assert session.get_one(LearnedModel, model_id).bounds != []
+
+
+def test_bounds_of_a_model_of_a_table_find_the_table(workshop: Any) -> None:
+    column = [(0.37 * row) % 1 for row in range(40)]
+    table = pyarrow.table({"x": column, "y": [value**2 for value in column]})
+    path = workshop.store.path("artefact:datasets/ds_0.parquet")
+    path.parent.mkdir(parents=True)
+    pyarrow.parquet.write_table(table, path)
+    with workshop.database.unit_of_work() as session:
+        Datasets(session, "local").add(
+            identifier="ds_0",
+            name="squares",
+            sha256="0",
+            format="parquet",
+            size_bytes=1,
+            rows=40,
+            columns=[],
+            uri=workshop.store.describe(path).uri,
+        )
+    data = {"kind": "dataset", "dataset_id": "ds_0", "target_columns": ["y"]}
+    fit = workshop.accept({**workshop.short, "data": data, "sample_size": None})
+    workshop.runner.run(fit)
+    assert workshop.job(fit).status == JobStatus.SUCCEEDED, workshop.job(fit).error
+    (model_id,) = workshop.job(fit).model_ids
+    evaluation = workshop.accept({"kind": "evaluate_bounds", "model_id": model_id})
+    workshop.runner.run(evaluation)
+    assert workshop.job(evaluation).status == JobStatus.SUCCEEDED, workshop.job(evaluation).error
 
 
 def test_second_delivery_does_not_run_twice(workshop: Any) -> None:

@@ -14,7 +14,13 @@ from db.repositories.learned_models import LearnedModels
 from db.tables import LearnedModel
 from models.artefacts import ExportedModel
 
-CERTIFICATE = {"risk_upper_bound": 0.25, "loss_cap": 4.0, "confidence": 0.95, "sample_size": 100}
+CERTIFICATE = {
+    "risk_upper_bound": 0.25,
+    "loss_cap": 4.0,
+    "confidence": 0.95,
+    "sample_size": 100,
+    "labels_outside_range": 0,
+}
 
 
 def linear_graph(matrix: NDArray[np.float64], shift: float = 0.0) -> bytes:

@@ -39,12 +39,20 @@ def test_served_predictions_equal_the_measured_hypothesis(client, register_expor
 
 
 def test_certificate_travels_with_the_answer(client, register_exported):
-    certificate = artefacts.Certificate(risk_upper_bound=math.inf, loss_cap=2.0, confidence=0.95, sample_size=40)
+    certificate = artefacts.Certificate(
+        risk_upper_bound=math.inf, loss_cap=2.0, confidence=0.95, sample_size=40, labels_outside_range=1
+    )
     _, _, exported = exported_plane(certificate)
     register_exported("m", exported)
     tensor = {"name": "inputs", "shape": [1, 3], "datatype": "FP64", "data": [40, 40, 40]}
     answer = client.post("/v2/models/m/infer", json={"inputs": [tensor]}).json()
-    assert answer["parameters"] == {"risk_upper_bound": "inf", "loss_cap": 2.0, "confidence": 0.95, "sample_size": 40}
+    assert answer["parameters"] == {
+        "risk_upper_bound": "inf",
+        "loss_cap": 2.0,
+        "confidence": 0.95,
+        "sample_size": 40,
+        "labels_outside_range": 1,
+    }
     assert client.get("/v1/models/m").json()["certificate"] == answer["parameters"]
 
 

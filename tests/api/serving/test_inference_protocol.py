@@ -34,13 +34,27 @@ def test_tensors_flat_and_nested_are_the_same(client, register):
         "model_name": "plane",
         "model_version": "1",
         "id": "q1",
-        "parameters": {"risk_upper_bound": 0.25, "loss_cap": 4.0, "confidence": 0.95, "sample_size": 100},
+        "parameters": {
+            "risk_upper_bound": 0.25,
+            "loss_cap": 4.0,
+            "confidence": 0.95,
+            "sample_size": 100,
+            "labels_outside_range": 0,
+        },
         "outputs": [{"name": "outputs", "datatype": "FP64", "shape": [2, 1], "data": [21.0, 43.0]}],
     }
 
 
 def test_vacuous_certificate_is_inf_and_none_is_absent(client, register):
-    register(certificate={"risk_upper_bound": "inf", "loss_cap": "inf", "confidence": 0.95, "sample_size": 3})
+    register(
+        certificate={
+            "risk_upper_bound": "inf",
+            "loss_cap": "inf",
+            "confidence": 0.95,
+            "sample_size": 3,
+            "labels_outside_range": 0,
+        }
+    )
     assert client.post(INFER, json=request([1, 2])).json()["parameters"]["risk_upper_bound"] == "inf"
     register(certificate=None)
     assert "parameters" not in client.post(INFER, json=request([1, 2])).json()
