@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -28,11 +28,29 @@ def _database() -> "Iterator[Database]":
     from db.engine import Database
     from db.settings import ServiceSettings
 
-    database = Database(ServiceSettings())
+    try:
+        database = Database(ServiceSettings())
+    except OSError as error:
+        _fail(f"The data directory cannot be used: {error}")
     try:
         yield database
     finally:
         database.close()
+
+
+@contextmanager
+def _migrated_database() -> "Iterator[Database]":
+    from db.migrate import schema_is_current
+
+    with _database() as database:
+        if not schema_is_current(database):
+            _fail("The database is not at the current schema: run 'riskscope migrate' first.")
+        yield database
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(message, err=True)
+    raise typer.Exit(1)
 
 
 def _become(module: str, *arguments: str) -> None:
@@ -90,9 +108,15 @@ def openapi() -> None:
     typer.echo(document_text(openapi_document(create_app(ApiSettings()))), nl=False)
 
 
+def _not_empty(value: str) -> str:
+    if not value.strip():
+        raise typer.BadParameter("must not be empty")
+    return value
+
+
 @keys.command("create")
 def create_key(
-    name: Annotated[str, typer.Option(help="What the key is for.")],
+    name: Annotated[str, typer.Option(help="What the key is for.", callback=_not_empty)],
     owner: Annotated[str, typer.Option(help="Whose jobs, datasets and models it sees.")] = "local",
     scope: Annotated[list[str] | None, typer.Option(help="One or more of read, submit, predict, admin.")] = None,
 ) -> None:
@@ -103,9 +127,10 @@ def create_key(
     unknown = sorted(set(scopes) - set(SCOPES))
     if unknown:
         raise typer.BadParameter(f"unknown scope {unknown[0]!r}; known: {', '.join(SCOPES)}", param_hint="--scope")
-    with _database() as database, database.unit_of_work() as session:
+    with _migrated_database() as database, database.unit_of_work() as session:
         key, secret = ApiKeys(session).create(owner, name, scopes)
     typer.echo(f"{key.id}\n{secret}")
+    typer.echo("From now on every request needs a key, on loopback too.", err=True)
 
 
 @keys.command("list")
@@ -113,7 +138,7 @@ def list_keys() -> None:
     """Print the live keys, without their secrets."""
     from db.repositories.api_keys import ApiKeys
 
-    with _database() as database, database.reading() as session:
+    with _migrated_database() as database, database.reading() as session:
         for key in ApiKeys(session).live():
             typer.echo(f"{key.id}\t{key.owner}\t{key.name}\t{','.join(key.scopes)}\t{key.created_at.isoformat()}")
 
@@ -123,11 +148,10 @@ def revoke_key(key_id: Annotated[str, typer.Argument()]) -> None:
     """End a key."""
     from db.repositories.api_keys import ApiKeys
 
-    with _database() as database, database.unit_of_work() as session:
+    with _migrated_database() as database, database.unit_of_work() as session:
         found = ApiKeys(session).revoke(key_id)
     if not found:
-        typer.echo(f"There is no live key {key_id}.", err=True)
-        raise typer.Exit(1)
+        _fail(f"There is no live key {key_id}.")
 
 
 def main() -> None:

@@ -80,13 +80,24 @@ class Paging:
     order: Literal["asc", "desc"]
 
 
-def paging(
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    after: Annotated[str | None, Query(max_length=64, description="The last id of the page before.")] = None,
-    order: Literal["asc", "desc"] = "desc",
-) -> Paging:
-    """`?limit=&after=&order=`."""
-    return Paging(limit, after, order)
+def paging_over(prefix: str) -> Callable[..., Paging]:
+    """`?limit=&after=&order=` of a list whose ids have this prefix."""
+
+    def paging(
+        limit: Annotated[int, Query(ge=1, le=100)] = 20,
+        after: Annotated[
+            str | None,
+            Query(pattern=f"^{prefix}_[0-9a-z]{{1,40}}$", description="The last id of the page before."),
+        ] = None,
+        order: Literal["asc", "desc"] = "desc",
+    ) -> Paging:
+        return Paging(limit, after, order)
+
+    return paging
 
 
-PageParameters = Annotated[Paging, Depends(paging)]
+DatasetPages = Annotated[Paging, Depends(paging_over("ds"))]
+JobPages = Annotated[Paging, Depends(paging_over("job"))]
+DecompositionPages = Annotated[Paging, Depends(paging_over("dec"))]
+ModelPages = Annotated[Paging, Depends(paging_over("mdl"))]
+KeyPages = Annotated[Paging, Depends(paging_over("key"))]

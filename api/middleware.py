@@ -11,6 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.errors import PROBLEM_MEDIA_TYPE, NotFound, Problem, ProblemDocument, TooLarge, Unprocessable
 from api.metrics import Metrics
 
+PROBES = ("/livez", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready")
+
 logger = structlog.get_logger("api.access")
 
 MULTIPART_ALLOWANCE_BYTES = 64 * 2**10
@@ -52,7 +54,9 @@ class RequestEnvelope:
             elapsed = time.perf_counter() - started
             route = getattr(scope.get("route"), "path", "unmatched")
             self.metrics.observe_request(scope["method"], route, status, elapsed)
-            logger.info(
+            # Probes ask every few seconds; what they see is in the metrics.
+            log = logger.debug if scope["path"] in PROBES else logger.info
+            log(
                 "request",
                 request_id=request_id,
                 method=scope["method"],

@@ -65,6 +65,11 @@ def table_shape(rows: int, columns: Sequence[Mapping[str, Any]]) -> TableShape:
         rows=rows,
         columns=tuple(column["name"] for column in columns),
         numeric=tuple(column["name"] for column in columns if column["type"] == "number"),
+        incomplete={
+            column["name"]: column["nulls"] + column["non_finite"]
+            for column in columns
+            if column["nulls"] + column["non_finite"]
+        },
     )
 
 

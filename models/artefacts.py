@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -134,7 +134,8 @@ def export(
     """Write `model`, promoted to float64, as safetensors and as an ONNX graph, and compare the two.
 
     The graph takes raw rows `inputs` [N, d] in the data's own units and gives `outputs` [N, k] in label units: scaling
-    and clipping are inside. It is float64 throughout: every operator in use has a float64 kernel, a prediction then
+    and clipping are inside. Both files carry names, scaling and range as metadata, so that either is enough alone. The
+    graph is float64 throughout: every operator in use has a float64 kernel, a prediction then
     agrees with the measured hypothesis to round-off, and small tables are not bound by the speed of float32.
 
     `probe`: rows for the comparison; None: 64 normal rows in scaled units (a fixed stream).
@@ -144,19 +145,24 @@ def export(
         InvalidData: the graph would exceed 2 GiB.
     """
     model = promoted(model)
-    graph = onnx_graph(model)
-    weights = safetensors.torch.save({key: value.contiguous() for key, value in sorted(model.parameters.items())})
     bounds = model.output_range
+    description = {
+        "name": name,
+        "hypothesis_space": model.space.model_dump(mode="json"),
+        "input_names": list(input_names),
+        "output_names": list(output_names),
+        "input_scaling": _scaling_record(model.input_scaling),
+        "output_scaling": _scaling_record(model.output_scaling),
+        "output_range": None if bounds is None else {"lower": bounds.lower.tolist(), "upper": bounds.upper.tolist()},
+    }
+    graph = onnx_graph(model, {key: _canonical_json(value) for key, value in description.items()})
+    # One entry: safetensors does not fix the order of several, and the bytes must be reproducible.
+    weights = safetensors.torch.save(
+        {key: value.contiguous() for key, value in sorted(model.parameters.items())},
+        metadata={"riskscope": _canonical_json(description)},
+    )
     manifest = Manifest(
-        name=name,
-        hypothesis_space=model.space.model_dump(mode="json"),
-        input_names=tuple(input_names),
-        output_names=tuple(output_names),
-        input_scaling=_scaling_record(model.input_scaling),
-        output_scaling=_scaling_record(model.output_scaling),
-        output_range=None
-        if bounds is None
-        else RangeRecord(lower=tuple(bounds.lower.tolist()), upper=tuple(bounds.upper.tolist())),
+        **description,
         provenance=provenance,
         certificate=certificate,
         export_check=_compared(model, graph, _probe(model) if probe is None else probe.to("cpu", torch.float64)),
@@ -196,12 +202,15 @@ def load(manifest: dict[str, Any], weights: bytes) -> StoredModel:
 def digest(manifest: dict[str, Any], weights: bytes) -> str:
     """sha256 (hex) of `weights` and of the manifest's canonical JSON (sorted keys, no spaces) without `digest`."""
     rest = {key: value for key, value in manifest.items() if key != "digest"}
-    canonical = json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(weights + canonical.encode()).hexdigest()
+    return hashlib.sha256(weights + _canonical_json(rest).encode()).hexdigest()
 
 
-def onnx_graph(model: LearnedModel) -> bytes:
-    """The float64 graph of x -> clip(unscale(f(scale(x))))."""
+def _canonical_json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def onnx_graph(model: LearnedModel, properties: Mapping[str, str] | None = None) -> bytes:
+    """The float64 graph of x -> clip(unscale(f(scale(x)))); `properties` become its metadata."""
     graph = OnnxGraph(torch.float64)
     shifted = graph.apply("Sub", graph.input(INPUT), graph.constant("input_shift", model.input_scaling.shift))
     scaled = graph.apply("Div", shifted, graph.constant("input_scale", model.input_scaling.scale))
@@ -213,7 +222,7 @@ def onnx_graph(model: LearnedModel) -> bytes:
         value = graph.apply("Max", value, graph.constant("output_lower", model.output_range.lower))
         value = graph.apply("Min", value, graph.constant("output_upper", model.output_range.upper))
     columns = len(model.input_scaling.shift), len(model.output_scaling.shift)
-    return graph.finish(INPUT, columns[0], OUTPUT, columns[1], value)
+    return graph.finish(INPUT, columns[0], OUTPUT, columns[1], value, properties)
 
 
 def promoted(model: LearnedModel) -> LearnedModel:
@@ -253,8 +262,8 @@ def _vector(values: tuple[float, ...]) -> torch.Tensor:
     return torch.tensor(values, dtype=torch.float64)
 
 
-def _scaling_record(scaling: AffineScaling) -> ScalingRecord:
-    return ScalingRecord(shift=tuple(scaling.shift.tolist()), scale=tuple(scaling.scale.tolist()))
+def _scaling_record(scaling: AffineScaling) -> dict[str, list[float]]:
+    return {"shift": scaling.shift.tolist(), "scale": scaling.scale.tolist()}
 
 
 def _scaling(record: ScalingRecord) -> AffineScaling:

@@ -2,14 +2,16 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from models.errors import InvalidData, refuse
+from models.kinds import refuse_disguised_numbers
 from models.plan import TableShape
 from models.problems import Problem, SyntheticProblem, split_table
 from models.randomness import Randomness
+from models.tables import incomplete_column
 from models.targets import AnyTarget
 
 if TYPE_CHECKING:
@@ -20,6 +22,13 @@ Column = Annotated[str, Field(min_length=1, max_length=500)]
 
 class _Data(BaseModel, ABC):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers_are_numbers(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            refuse_disguised_numbers(cls, data)
+        return data
 
     @abstractmethod
     def problem(self, context: "RunContext", randomness: Randomness) -> Problem:
@@ -93,7 +102,8 @@ class DatasetData(_Data):
         """From the stored description.
 
         Raises:
-            InvalidData: a named column is not there or holds text, or no row is left on one side.
+            InvalidData: a column is not there, holds text or misses values, a test row is not there, or no row is left
+                on one side.
         """
         table = tables[self.dataset_id]
         for role, names in (("target_columns", self.target_columns), ("feature_columns", self.feature_columns or ())):
@@ -106,9 +116,16 @@ class DatasetData(_Data):
         features = self.feature_columns or tuple(n for n in table.numeric if n not in self.target_columns)
         if not features:
             raise InvalidData("No numeric feature column is left.", "/data/feature_columns")
+        for role, names in (("target_columns", self.target_columns), ("feature_columns", features)):
+            for name in names:
+                if table.incomplete.get(name):
+                    raise InvalidData(incomplete_column(name, table.incomplete[name]), f"/data/{role}")
+        if self.test_rows is not None and max(self.test_rows) >= table.rows:
+            raise InvalidData(f"Test row {max(self.test_rows)} is outside 0..{table.rows - 1}.", "/data/test_rows")
         test = len(set(self.test_rows)) if self.test_rows else max(1, round(self.test_fraction * table.rows))
         if table.rows - test < 1:
-            raise InvalidData(f"{table.rows} rows leave no training row.", "/data/test_fraction")
+            field = "test_rows" if self.test_rows else "test_fraction"
+            raise InvalidData(f"All {table.rows} rows would be test rows: no training row is left.", f"/data/{field}")
         return len(features), len(self.target_columns), table.rows - test
 
 

@@ -5,8 +5,8 @@ from models.learners.base import Learner
 from models.plan import Plan
 from models.risks import EVALUATION_BLOCK
 
-FLOPS_PER_SECOND = 2e9
-"""Assumed speed of one CPU thread in float64 on products of these sizes."""
+FLOPS_PER_SECOND = 1e10
+"""Assumed speed of one CPU thread: factorisations reach more, small minibatches less."""
 OVERHEAD_SECONDS = 0.2
 """Drawing, exporting and storing, whatever the sizes."""
 SIGN_DRAWS = 1000

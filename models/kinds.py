@@ -3,11 +3,13 @@
 import importlib
 import inspect
 import pkgutil
-from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args
+from types import NoneType, UnionType
+from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from models.assumptions import Assumption
+from models.errors import refuse
 
 
 class Kind(BaseModel):
@@ -20,10 +22,41 @@ class Kind(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     kind: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers_are_numbers(cls, data: Any) -> Any:
+        """JSON's true is no 1 and "5" no 5; pydantic alone would read them as such."""
+        if isinstance(data, dict):
+            refuse_disguised_numbers(cls, data)
+        return data
+
     statement: ClassVar[str] = ""
     assumptions: ClassVar[tuple[Assumption, ...]] = ()
     reference: ClassVar[str] = ""
     examples: ClassVar[tuple[dict[str, Any], ...]] = ()
+
+
+def refuse_disguised_numbers(model: type[BaseModel], data: dict[str, Any]) -> None:
+    """Refuse a boolean or a string in a field that takes only numbers (or null).
+
+    Raises:
+        PydanticCustomError: names the field.
+    """
+    for name, field in model.model_fields.items():
+        value = data.get(name)
+        if isinstance(value, bool | str) and _leaves(field.annotation) <= {int, float, NoneType}:
+            refuse(f"/{name}", "Input should be a number.")
+
+
+def _leaves(annotation: Any) -> set[Any]:
+    """The types of a union, `Annotated` metadata aside."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _leaves(get_args(annotation)[0])
+    if origin in (Union, UnionType):
+        return set().union(*(_leaves(argument) for argument in get_args(annotation)))
+    return {annotation if origin is None else origin}
 
 
 K = TypeVar("K", bound=Kind)

@@ -1,6 +1,6 @@
 """ONNX graphs written node by node, without tracing: the graph is the formula of the hypothesis."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import onnx
@@ -78,8 +78,18 @@ class OnnxGraph:
         product = self.apply("MatMul", inputs, self.constant(f"{name}_weights", weights.T))
         return product if biases is None else self.apply("Add", product, self.constant(f"{name}_biases", biases))
 
-    def finish(self, input_name: str, input_columns: int, output_name: str, output_columns: int, value: str) -> bytes:
+    def finish(
+        self,
+        input_name: str,
+        input_columns: int,
+        output_name: str,
+        output_columns: int,
+        value: str,
+        properties: Mapping[str, str] | None = None,
+    ) -> bytes:
         """The serialised model: `input_name` [N, input_columns] -> `output_name` [N, output_columns], which is `value`.
+
+        `properties`: the model's metadata, for whoever meets the file alone.
 
         Raises:
             onnx.checker.ValidationError: the graph is not valid ONNX.
@@ -95,5 +105,6 @@ class OnnxGraph:
         model = helper.make_model(
             graph, producer_name="riskscope", opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
         )
+        helper.set_model_props(model, dict(properties or {}))
         onnx.checker.check_model(model, full_check=True)
         return model.SerializeToString(deterministic=True)

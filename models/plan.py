@@ -4,13 +4,18 @@ from pydantic import BaseModel, ConfigDict
 
 
 class TableShape(BaseModel):
-    """What is known of a dataset before it is read. `columns` in file order; `numeric` names those of numbers."""
+    """What is known of a dataset before it is read.
+
+    `columns` in file order; `numeric` names those of numbers; `incomplete` counts missing and non-finite values of the
+    columns that have any.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     rows: int
     columns: tuple[str, ...]
     numeric: tuple[str, ...]
+    incomplete: dict[str, int] = {}
 
 
 class Plan(BaseModel):

@@ -115,6 +115,7 @@ class TabularProblem:
     noise_variance: float | None = None
     input_sup_bound: float | None = None
     scale_by_default: bool = True
+    unused_columns: tuple[str, ...] = ()
 
     @property
     def training_rows(self) -> int | None:
@@ -175,6 +176,7 @@ def split_table(
     return TabularProblem(
         input_names=features,
         output_names=target_columns,
+        unused_columns=tuple(name for name in table.order if name not in {*features, *target_columns}),
         training=Sample(inputs[~in_test], labels[~in_test]),
         test=Sample(inputs[in_test], labels[in_test]),
     )

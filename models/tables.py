@@ -9,6 +9,14 @@ from torch import Tensor
 from models.errors import InvalidData
 
 
+def incomplete_column(name: str, count: int) -> str:
+    """Why a column cannot serve, and what to do."""
+    return (
+        f"Column {name!r} holds {count} missing or non-finite values: complete or drop these rows, or leave the column "
+        "out of feature_columns."
+    )
+
+
 @dataclass(frozen=True)
 class Table:
     """Columns in file order. `numbers` are float64 with NaN where a value is missing; `texts` hold None there."""
@@ -34,5 +42,5 @@ class Table:
                 raise InvalidData(f"There is no column {name!r}; there are {known}.", f"/data/{role}")
             bad = int((~torch.isfinite(self.numbers[name])).sum())
             if bad:
-                raise InvalidData(f"Column {name!r} holds {bad} missing or non-finite values.", f"/data/{role}")
+                raise InvalidData(incomplete_column(name, bad), f"/data/{role}")
         return torch.stack([self.numbers[name] for name in columns], dim=1)

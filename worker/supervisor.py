@@ -168,7 +168,6 @@ def _listen(host: str, port: int) -> socket.socket:
 @contextlib.contextmanager
 def _data_directory_to_itself(data_directory: Path) -> Iterator[bool]:
     """The lock on a data directory; False where another process holds it."""
-    data_directory.mkdir(parents=True, exist_ok=True)
     with (data_directory / "serve.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -193,6 +192,11 @@ def main() -> int:
     options = parser.parse_args()
     settings = ServeSettings()
     configure_logs(settings.log_level, "json")
+    try:
+        options.data_directory.mkdir(parents=True, exist_ok=True)
+        (options.data_directory / "serve.lock").touch()
+    except OSError as error:
+        return _refuse(f"The data directory {options.data_directory} cannot be used: {error.strerror}.")
     with _data_directory_to_itself(options.data_directory) as ours:
         if not ours:
             return _refuse(f"Another riskscope serves {options.data_directory.resolve()} already.", ALREADY_SERVED)

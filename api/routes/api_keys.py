@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from api.checked_route import CheckedRoute
-from api.dependencies import Administrator, AppServices, PageParameters
+from api.dependencies import Administrator, AppServices, KeyPages
 from api.errors import NotFound
 from api.idempotency import IdempotencyHeader, Reply, fingerprint, reply_once
 from api.schemas.api_keys import ApiKeyList, ApiKeyRequest, CreatedApiKey, api_key_document
@@ -36,7 +36,7 @@ def create_api_key(
 
 
 @router.get("", summary="Live keys", response_model=ApiKeyList)
-def list_api_keys(services: AppServices, principal: Administrator, paging: PageParameters) -> dict[str, Any]:
+def list_api_keys(services: AppServices, principal: Administrator, paging: KeyPages) -> dict[str, Any]:
     """Every owner's keys, without their secrets."""
     with services.database.reading() as session:
         page = ApiKeys(session).page(limit=paging.limit, after=paging.after, order=paging.order)

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from api.checked_route import CheckedRoute
 from api.dataset_files import Caps, canonicalise, format_of
-from api.dependencies import AppServices, PageParameters, Reader, Services, Submitter
+from api.dependencies import AppServices, DatasetPages, Reader, Services, Submitter
 from api.errors import Conflict, NotFound, TooLarge, field_problem
 from api.idempotency import IdempotencyHeader, Reply, fingerprint, reply_once
 from api.schemas.datasets import DatasetDocument, DatasetList, DatasetRows, dataset_document
@@ -103,7 +103,7 @@ def upload_dataset(
 
 
 @router.get("", summary="Datasets", response_model=DatasetList)
-def list_datasets(services: AppServices, principal: Reader, paging: PageParameters) -> dict[str, Any]:
+def list_datasets(services: AppServices, principal: Reader, paging: DatasetPages) -> dict[str, Any]:
     """By creation."""
     with services.database.reading() as session:
         page = Datasets(session, principal.owner).page(limit=paging.limit, after=paging.after, order=paging.order)

@@ -63,7 +63,9 @@ def list_decompositions(
         int | None,
         Query(ge=1, le=MAX_TABLE_ROWS, description="JSON: 1 to 100, by default 20; tables: by default all rows."),
     ] = None,
-    after: _Id = None,
+    after: Annotated[
+        str | None, Query(pattern="^dec_[0-9a-z]{1,40}$", description="The last id of the page before.")
+    ] = None,
     order: Literal["asc", "desc"] = "desc",
     order_by: Literal["id", "created_at", "trained_risk", "width", "sample_size"] = "created_at",
     format: Literal["json", "csv", "arrow"] = "json",

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from api.admission import admit
 from api.checked_route import CheckedRoute
-from api.dependencies import AppServices, PageParameters, Reader, Submitter
+from api.dependencies import AppServices, JobPages, Reader, Submitter
 from api.errors import Conflict, NotFound, TooManyRequests, field_problem
 from api.event_stream import events_as_they_come, job_after_change
 from api.idempotency import IdempotencyHeader, Reply, fingerprint, reply_once
@@ -113,7 +113,7 @@ def list_jobs(
     request: Request,
     services: AppServices,
     principal: Reader,
-    paging: PageParameters,
+    paging: JobPages,
     status: JobStatus | None = None,
     kind: Annotated[str | None, Query(max_length=100)] = None,
     dataset_id: Annotated[str | None, Query(max_length=64)] = None,

@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from api.checked_route import CheckedRoute
-from api.dependencies import AppServices, PageParameters, Reader, Submitter
+from api.dependencies import AppServices, DecompositionPages, ModelPages, Reader, Submitter
 from api.errors import Conflict, NotFound, field_problem
 from api.resolution import AliasName, ModelName, VersionOrAlias, check_words, learned_model
 from api.schemas.decompositions import DecompositionList, decomposition_document
@@ -33,7 +33,7 @@ ROLES = {"onnx": "graph", "safetensors": "weights"}
 
 
 @router.get("", summary="Learned models, the newest version of each name")
-def list_models(services: AppServices, principal: Reader, paging: PageParameters) -> ListDocument[LearnedModelDocument]:
+def list_models(services: AppServices, principal: Reader, paging: ModelPages) -> ListDocument[LearnedModelDocument]:
     """By creation of that version."""
     with services.database.reading() as session:
         models = LearnedModels(session, principal.owner)
@@ -50,7 +50,7 @@ def get_newest(services: AppServices, principal: Reader, name: ModelName) -> Lea
 
 @router.get("/{name}/versions", summary="Every version of a model")
 def list_versions(
-    services: AppServices, principal: Reader, name: ModelName, paging: PageParameters
+    services: AppServices, principal: Reader, name: ModelName, paging: ModelPages
 ) -> ListDocument[LearnedModelDocument]:
     """By creation."""
     with services.database.reading() as session:
@@ -159,7 +159,7 @@ def get_bounds(services: AppServices, principal: Reader, name: ModelName, versio
     "/{name}/versions/{version}/error-decomposition", summary="The error decompositions of the job that made a version"
 )
 def get_error_decomposition(
-    services: AppServices, principal: Reader, name: ModelName, version: VersionOrAlias, paging: PageParameters
+    services: AppServices, principal: Reader, name: ModelName, version: VersionOrAlias, paging: DecompositionPages
 ) -> DecompositionList:
     """The cells of that job's grid; 404 where it made none."""
     with services.database.reading() as session:

@@ -1,5 +1,6 @@
 """Error decompositions as JSON, and flattened for CSV and Arrow."""
 
+import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Literal
@@ -11,7 +12,16 @@ from api.schemas.lists import ListDocument
 from api.theory import Estimate, ExtendedFloat
 from db.tables import Decomposition
 
-_TEXTS = ("id", "job_id", "hypothesis_space", "learner", "target", "dataset_id")
+_TEXTS = (
+    "id",
+    "job_id",
+    "hypothesis_space",
+    "hypothesis_space_json",
+    "learner",
+    "learner_json",
+    "target",
+    "dataset_id",
+)
 _COUNTS = ("dimension", "width", "sample_size", "seeds")
 _GROUPS = (
     ("squared_norm", "squared_norms", ("approximation", "estimation", "optimization", "total")),
@@ -105,7 +115,9 @@ def flat_row(row: Decomposition) -> dict[str, Any]:
         "job_id": row.job_id,
         "created_at": row.created_at,
         "hypothesis_space": row.hypothesis_space,
+        "hypothesis_space_json": json.dumps(cell["hypothesis_space"]),
         "learner": cell["learner"]["kind"],
+        "learner_json": json.dumps(cell["learner"]),
         "target": row.target,
         "dataset_id": row.dataset_id,
         "dimension": row.dimension,

@@ -21,7 +21,7 @@ from models.learned_model import LearnedModel
 from models.learners import AnyLearner, Fitted
 from models.learning import label_range, learn
 from models.plan import Plan, TableShape
-from models.problems import Problem
+from models.problems import Problem, TabularProblem
 from models.provenance import Provenance, draw_samples
 from models.run_context import RunContext, advance
 
@@ -168,7 +168,8 @@ class Fit(Experiment):
             dataset_ids=tuple(sorted(self.dataset_ids())),
         )
         return ExperimentResult(
-            summary=self._summary(risks, reports, certificate, subject, fitted, exported), learned_models=(record,)
+            summary=self._summary(problem, risks, reports, certificate, subject, fitted, exported),
+            learned_models=(record,),
         )
 
     def _certificate(self, subject: BoundSubject) -> Certificate:
@@ -205,6 +206,7 @@ class Fit(Experiment):
 
     def _summary(
         self,
+        problem: Problem,
         risks: FitRisks,
         reports: Sequence[BoundReport],
         certificate: Certificate,
@@ -219,6 +221,8 @@ class Fit(Experiment):
             "learner": self.learner.model_dump(mode="json"),
             "dimension": subject.training.inputs.shape[1],
             "sample_size": subject.training.size,
+            "input_columns": list(problem.input_names),
+            "unused_columns": list(problem.unused_columns) if isinstance(problem, TabularProblem) else [],
             "held_out_size": subject.held_out.size,
             "scaled_from_sample": subject.scaled_from_sample,
             "risks": risks.record(),
@@ -227,6 +231,7 @@ class Fit(Experiment):
             "bounds": [report.model_dump(mode="json") for report in reports],
             "joint_confidence": joint_confidence(reports, self.delta),
             "training": {
+                "unit": f"{'standardised' if subject.scaled_from_sample else 'label'} units squared",
                 "curve": [{"step": point.step, "empirical_risk": point.empirical_risk} for point in fitted.curve],
                 "details": dict(fitted.details),
             },

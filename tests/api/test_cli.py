@@ -37,7 +37,8 @@ def test_migrate_makes_the_schema_current_and_may_be_repeated(run: Run, storage_
 def test_key_is_printed_once_listed_without_its_secret_and_revoked(run: Run, database: Database) -> None:
     made = run("keys", "create", "--name", "ci", "--owner", "team", "--scope", "predict")
     assert made.exit_code == 0, made.output
-    key_id, secret = made.output.split()
+    key_id, secret = made.stdout.split()
+    assert "needs a key" in made.stderr
     with database.reading() as session:
         key = ApiKeys(session).authenticate(secret)
         assert key is not None
@@ -48,6 +49,20 @@ def test_key_is_printed_once_listed_without_its_secret_and_revoked(run: Run, dat
     assert run("keys", "revoke", key_id).exit_code == 0
     assert run("keys", "list").output == ""
     assert run("keys", "revoke", key_id).exit_code == 1
+
+
+def test_keys_need_a_migrated_database_and_say_so(run: Run) -> None:
+    refused = run("keys", "create", "--name", "me")
+    assert refused.exit_code == 1
+    assert "riskscope migrate" in refused.output
+
+
+def test_data_directory_that_is_a_file_is_said_in_words(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    environment = {"RISKSCOPE_DATA_DIRECTORY": str(tmp_path / "file"), "RISKSCOPE_DATABASE_URL": ""}
+    refused = CliRunner().invoke(app, ["migrate"], env=environment)
+    assert refused.exit_code == 1
+    assert "data directory" in refused.output
 
 
 def test_unknown_scope_is_refused_with_the_known_ones(run: Run, database: Database) -> None:

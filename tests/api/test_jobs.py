@@ -126,6 +126,45 @@ def test_column_that_does_not_serve_is_named(client: TestClient) -> None:
         assert answer.json()["errors"][0]["pointer"] == "/spec/data/target_columns"
 
 
+@pytest.mark.parametrize(
+    ("change", "pointer", "words"),
+    [
+        ({}, "/spec/data/feature_columns", "'x' holds 2 missing"),
+        ({"feature_columns": ["z"], "test_rows": [20]}, "/spec/data/test_rows", "Test row 20 is outside 0..19"),
+        ({"feature_columns": ["z"], "test_rows": list(range(20))}, "/spec/data/test_rows", "no training row"),
+        ({"feature_columns": ["z"], "test_fraction": 0.99}, "/spec/data/test_fraction", "no training row"),
+    ],
+)
+def test_table_that_cannot_serve_is_refused_before_it_is_queued(
+    client: TestClient, change: dict[str, Any], pointer: str, words: str
+) -> None:
+    content = b"x,y,z\n" + b",2,3\n" * 2 + b"1,2,3\n" * 18
+    identifier = client.post("/v1/datasets", files={"file": ("t.csv", content)}).json()["id"]
+    data = {"kind": "dataset", "dataset_id": identifier, "target_columns": ["y"], **change}
+    spec = {key: value for key, value in SPEC.items() if key != "sample_size"} | {"data": data}
+    answer = client.post("/v1/jobs", json={"spec": spec})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == pointer
+    assert words in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(("field", "value"), [("width", True), ("width", "8"), ("bandwidth", "1")])
+def test_boolean_or_string_is_no_number(client: TestClient, field: str, value: Any) -> None:
+    space = {"kind": "random_features", "feature": "cosine", field: value}
+    answer = client.post("/v1/jobs", json={"spec": SPEC | {"hypothesis_space": space}})
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [
+        {"pointer": f"/spec/hypothesis_space/{field}", "detail": "Input should be a number."}
+    ]
+
+
+@pytest.mark.parametrize("path", ["jobs", "datasets", "models", "decompositions", "api-keys"])
+def test_cursor_that_is_no_id_of_the_list_is_refused(client: TestClient, path: str) -> None:
+    answer = client.get(f"/v1/{path}", params={"after": "zzz"})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "after"
+
+
 def test_bounds_of_a_model_hold_the_models_datasets(client: TestClient, services: Services) -> None:
     assert client.post("/v1/jobs", json={"spec": {"kind": "evaluate_bounds", "model_id": "mdl_0"}}).status_code == 422
     dataset = client.post("/v1/datasets", files={"file": ("t.csv", b"x,y\n1,2\n")}).json()["id"]

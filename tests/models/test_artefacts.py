@@ -181,3 +181,14 @@ def test_graph_has_no_custom_operators():
     )
     graph = onnx.load_from_string(artefacts.onnx_graph(model))
     assert {node.domain for node in graph.graph.node} == {""}
+
+
+def test_either_file_alone_says_what_its_columns_and_units_are():
+    written = exported(output_names=("strength",))
+    length = int.from_bytes(written.weights[:8], "little")
+    header = json.loads(written.weights[8 : 8 + length])
+    described = json.loads(header["__metadata__"]["riskscope"])
+    properties = {entry.key: json.loads(entry.value) for entry in onnx.load_from_string(written.graph).metadata_props}
+    assert described == properties
+    for key in ("hypothesis_space", "input_names", "output_names", "input_scaling", "output_scaling", "output_range"):
+        assert described[key] == written.manifest[key]
