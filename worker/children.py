@@ -14,6 +14,9 @@ import worker
 from worker.protocol import ASSIGNMENT, Assignment, ChildOptions, write_whole
 from worker.settings import WorkerSettings
 
+WARM_UP_SECONDS = 30.0
+"""After so long the next child starts to warm up, whether or not the one before is ready."""
+
 
 class Child:
     """One `python -m worker.child`, in a session of its own so that all it starts can be killed with it."""
@@ -135,10 +138,26 @@ class WarmChildren:
         self._closed = False
 
     def start(self) -> None:
-        """One for each slot."""
+        """One for each slot, one after another: side by side, the first would be ready as late as the last."""
+        first = self._add_idle()
+        if first is not None and self._settings.slots > 1:
+            threading.Thread(target=self._warm_up_after, args=(first,), name="warm-up", daemon=True).start()
+
+    def _warm_up_after(self, child: Child) -> None:
+        for _ in range(self._settings.slots - 1):
+            child.wait_ready(WARM_UP_SECONDS)
+            following = self._add_idle()
+            if following is None:
+                return
+            child = following
+
+    def _add_idle(self) -> Child | None:
         with self._lock:
-            while len(self._idle) < self._settings.slots and not self._closed:
-                self._idle.append(self._new())
+            if self._closed or len(self._idle) >= self._settings.slots:
+                return None
+            child = self._new()
+            self._idle.append(child)
+            return child
 
     def device(self, timeout: float) -> str | None:
         """The device of a child that is ready, once there is one."""
