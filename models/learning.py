@@ -33,6 +33,7 @@ def learn(
 
     The scaling is learnt from `sample` alone. `start` is in scaled units. The model's parameters are on the CPU.
     """
+    space = space.for_sample(sample.size)
     scale = scale_by_default if learner.standardise is None else learner.standardise
     inputs = standardisation(sample.inputs) if scale else identity_scaling(sample.inputs.shape[1])
     outputs = standardisation(sample.labels) if scale else identity_scaling(sample.labels.shape[1])

@@ -19,6 +19,9 @@ CURVE_POINTS = 100
 DIVERGENCE_FACTOR = 1e6
 """A risk this many times the larger of the first risk and the labels' second moment has left every bound."""
 
+FEWEST_VALIDATION_ROWS = 20
+"""A minimum over fewer rows than this is noise; the sample is then trained on to the last step."""
+
 KEPT_FEATURES = 2**27
 """Features of a linear space are computed once while n m is at most this; beyond it at every step."""
 
@@ -28,12 +31,12 @@ def starting_parameters(
 ) -> Parameters:
     """A copy of `start`, or the space's draw from `randomness` itself, in the sample's precision and place.
 
-    The draw is `space.draw(d, k, randomness, dtype)`, so that whoever holds the same randomness holds the same frozen
-    features.
+    The draw is `space.draw_on(inputs, k, randomness, dtype)`, so that whoever holds the same randomness holds
+    the same frozen features.
     """
     like = sample.inputs
     if start is None:
-        start = space.draw(like.shape[1], sample.labels.shape[1], randomness, like.dtype)
+        start = space.draw_on(like, sample.labels.shape[1], randomness, like.dtype)
     return {name: value.detach().to(like.device, like.dtype).clone() for name, value in start.items()}
 
 
@@ -94,10 +97,27 @@ class LearningCurve:
         Raises:
             TrainingDiverged: the risk is not finite, or DIVERGENCE_FACTOR times where it began.
         """
+        self.check(step, risk)
+        self.points.append(LearningCurvePoint(step, risk))
+
+    def check(self, step: int, risk: float) -> None:
+        """Raise TrainingDiverged as `record` does, for a risk that is not kept: one of a minibatch, say."""
         first = self.points[0].empirical_risk if self.points else risk
         if not math.isfinite(risk) or risk > DIVERGENCE_FACTOR * max(first, self._scale, 1e-300):
             raise TrainingDiverged(f"The empirical risk is {risk:.3g} at step {step}. {self._advice}", "/learner")
-        self.points.append(LearningCurvePoint(step, risk))
+
+
+def held_for_validation(fraction: float, sample_size: int) -> int:
+    """Rows that choose where to stop: round(fraction n), or 0 where those are fewer than FEWEST_VALIDATION_ROWS."""
+    held = round(fraction * sample_size)
+    return held if held >= FEWEST_VALIDATION_ROWS else 0
+
+
+def parted(data: Sample, held: int, randomness: Randomness) -> tuple[Sample, Sample]:
+    """The rows to train on and `held` rows to validate on, by a random order from the stream `validation_rows`."""
+    order = torch.randperm(data.size, generator=randomness.generator("validation_rows")).to(data.inputs.device)
+    training, validation = order[held:], order[:held]
+    return Sample(data.inputs[training], data.labels[training]), Sample(data.inputs[validation], data.labels[validation])
 
 
 class EarlyStopping:
@@ -114,7 +134,7 @@ class EarlyStopping:
         self._validation = validation
         self._every = max(1, total // (4 * CURVE_POINTS))
         self._patience = max(4 * self._every, math.ceil(patience * total))
-        self._smallest = math.inf
+        self.smallest_risk = math.inf
         self.best_step = 0
         self.last_seen_step = 0
 
@@ -124,6 +144,6 @@ class EarlyStopping:
         if step % self._every:
             return False
         risk = empirical_risk_in_blocks(self._evaluate, parameters, self._validation)
-        if risk < self._smallest:
-            self._smallest, self.best_step = risk, step
+        if risk < self.smallest_risk:
+            self.smallest_risk, self.best_step = risk, step
         return step - self.best_step >= self._patience

@@ -123,6 +123,15 @@ class DecomposeError(Experiment):
                 reason = learner.refuses(at_width)
                 if reason is not None:
                     refuse("/learner", reason)
+                if at_width.depends_on_sample:
+                    refuse(
+                        "/hypothesis_space",
+                        f"{space.kind} is built on the sample, so its best function f_m is not defined without one; "
+                        "its random features (kind random_features) approach it as their width grows.",
+                    )
+                reason = at_width.check_dimension(self.data.dimension)
+                if reason is not None:
+                    refuse("/widths", reason)
         return self
 
     @property
@@ -191,7 +200,7 @@ class DecomposeError(Experiment):
                 "readings": readings,
                 "target": {
                     "kind": problem.target.kind,
-                    "known": problem.target.known(problem.dimension).model_dump(mode="json"),
+                    "known": problem.known_facts().model_dump(mode="json"),
                     "mean_square": mean_square,
                     "noise_variance": problem.noise**2,
                 },

@@ -119,7 +119,11 @@ class Fit(Experiment):
         test = self.test_size
         if isinstance(self.data, DatasetData) and rows is not None:
             test = tables[self.data.dataset_id].rows - rows
-        return fit_plan(self.hypothesis_space, self.learner, inputs, outputs, size, test)
+        reason = self.hypothesis_space.check_dimension(inputs)
+        if reason is not None:
+            raise InvalidData(reason, "/hypothesis_space")
+        space = self.hypothesis_space.for_sample(size)
+        return fit_plan(space, self.learner, inputs, outputs, size, test)
 
     def run(self, context: RunContext) -> ExperimentResult:
         """Train, measure, certify, export.

@@ -15,21 +15,40 @@ class HypothesisSpace(Kind, ABC):
     """H_m = { f(.; theta) }. A frozen specification; the parameters live outside it, by name.
 
     `trainable` names the parameters that a learner may move; the others are frozen at the draw.
-    `linear` says that f is linear in its trainable parameters, so that the empirical minimiser has a closed form.
+    `linear` says that f is linear in its trainable parameters, so that the empirical minimiser has a closed form;
+    `random`, that the draw uses its randomness; `depends_on_sample`, that the space is built on the training inputs.
     """
 
     trainable: ClassVar[tuple[str, ...]]
     linear: ClassVar[bool] = False
+    random: ClassVar[bool] = True
+    depends_on_sample: ClassVar[bool] = False
 
     @abstractmethod
     def with_width(self, width: int) -> "HypothesisSpace":
         """The same space at another width m."""
+
+    def check_dimension(self, input_dimension: int) -> str | None:
+        """Why the space does not exist in this dimension, or None."""
+        return None
+
+    def for_sample(self, sample_size: int) -> "HypothesisSpace":
+        """The space once n is known; only one that is built on the sample changes.
+
+        Raises:
+            InvalidData: the space cannot be built on so many rows.
+        """
+        return self
 
     @abstractmethod
     def draw(
         self, input_dimension: int, output_dimension: int, randomness: Randomness, dtype: torch.dtype
     ) -> Parameters:
         """Initial parameters on the CPU, from the streams of `randomness`."""
+
+    def draw_on(self, inputs: Inputs, output_dimension: int, randomness: Randomness, dtype: torch.dtype) -> Parameters:
+        """Initial parameters for a sample with these inputs, which only a space that depends on them looks at."""
+        return self.draw(inputs.shape[1], output_dimension, randomness, dtype)
 
     @abstractmethod
     def evaluate(self, parameters: Parameters, inputs: Inputs) -> Outputs:
@@ -49,10 +68,18 @@ class HypothesisSpace(Kind, ABC):
 
 
 class LinearSpace(HypothesisSpace):
-    """f(x) = phi(x) . a with frozen phi and trainable `coefficients` a of shape (m, k)."""
+    """f(x) = phi(x) . a with frozen phi and trainable `coefficients` a of shape (m, k).
+
+    `nested`: the features of a smaller width are the first of a larger one, up to one common factor.
+    """
 
     trainable: ClassVar[tuple[str, ...]] = ("coefficients",)
     linear: ClassVar[bool] = True
+    nested: ClassVar[bool] = True
+
+    def feature_count(self, input_dimension: int) -> int:
+        """m, the coefficients of one output, in this dimension."""
+        return self.parameter_count(input_dimension, 2) - self.parameter_count(input_dimension, 1)
 
     @abstractmethod
     def features(self, parameters: Parameters, inputs: Inputs) -> Features:
