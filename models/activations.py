@@ -1,0 +1,45 @@
+"""The activations of two-layer spaces, each as a torch function and as nodes of a graph."""
+
+import math
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from models.onnx_graph import OnnxGraph
+
+Activation = Literal["relu", "sigmoid", "tanh", "gelu", "cosine"]
+
+GELU_CUBIC = 0.044715
+
+
+def gelu(values: Tensor) -> Tensor:
+    """t (1 + tanh(sqrt(2/pi) (t + 0.044715 t^3))) / 2, within 5e-4 of t P(N(0,1) <= t).
+
+    The form by tanh is the definition here, since onnxruntime has no float64 kernel for the error function.
+    Source: Hendrycks and Gimpel, Gaussian error linear units, section 2.
+    """
+    return torch.nn.functional.gelu(values, approximate="tanh")
+
+
+ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
+    "relu": torch.relu,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "gelu": gelu,
+    "cosine": torch.cos,
+}
+
+_OPERATORS: dict[Activation, str] = {"relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh", "cosine": "Cos"}
+
+
+def activation_nodes(graph: OnnxGraph, activation: Activation, values: str) -> str:
+    """Append the nodes of sigma(values)."""
+    if activation != "gelu":
+        return graph.apply(_OPERATORS[activation], values)
+    cube = graph.apply("Mul", values, graph.apply("Mul", values, values))
+    bent = graph.apply("Add", values, graph.apply("Mul", cube, graph.constant("cubic", GELU_CUBIC)))
+    gate = graph.apply("Tanh", graph.apply("Mul", bent, graph.constant("slope", math.sqrt(2 / math.pi))))
+    half = graph.apply("Mul", values, graph.constant("half", 0.5))
+    return graph.apply("Mul", half, graph.apply("Add", gate, graph.constant("one", 1.0)))
