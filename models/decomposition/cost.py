@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from models.decomposition.best_approximation import WARM_STARTS
 from models.decomposition.reference_training import ReferenceBudget
-from models.hypothesis_spaces.base import HypothesisSpace, LinearSpace
+from models.hypothesis_spaces.base import HypothesisSpace
 from models.learners.base import Learner
 from models.plan import Plan
 from models.risks import EVALUATION_BLOCK
@@ -36,7 +36,7 @@ def decomposition_plan(
         fits = sum(learner.flops(space, size, dimension, outputs) for size in sample_sizes)
         measuring = test_size * per_row * (1 if space.linear else 1 + 2 * len(sample_sizes))
         flops += seeds * (fits + measuring)
-        if isinstance(space, LinearSpace):
+        if space.linear:
             width = space.feature_count(dimension)
             rows_seen = max(budget.projection_floor, budget.projection_rows * width) + max(sample_sizes)
             # A triangularisation costs 2 m^2 a row, and a quarter more for carrying the triangle along.

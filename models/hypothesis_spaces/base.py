@@ -62,6 +62,10 @@ class HypothesisSpace(Kind, ABC):
     def parameter_count(self, input_dimension: int, output_dimension: int) -> int:
         """Numbers stored, frozen ones included."""
 
+    def feature_count(self, input_dimension: int) -> int:
+        """m, the coefficients of one output, in this dimension."""
+        return self.parameter_count(input_dimension, 2) - self.parameter_count(input_dimension, 1)
+
     @abstractmethod
     def flops_per_row(self, input_dimension: int, output_dimension: int) -> float:
         """Floating-point operations of one evaluation of one row; a training step costs about three of them."""
@@ -76,10 +80,6 @@ class LinearSpace(HypothesisSpace):
     trainable: ClassVar[tuple[str, ...]] = ("coefficients",)
     linear: ClassVar[bool] = True
     nested: ClassVar[bool] = True
-
-    def feature_count(self, input_dimension: int) -> int:
-        """m, the coefficients of one output, in this dimension."""
-        return self.parameter_count(input_dimension, 2) - self.parameter_count(input_dimension, 1)
 
     @abstractmethod
     def features(self, parameters: Parameters, inputs: Inputs) -> Features:

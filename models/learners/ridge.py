@@ -73,8 +73,7 @@ class Ridge(Learner):
 
     def flops(self, space: HypothesisSpace, sample_size: int, input_dimension: int, output_dimension: int) -> float:
         """Features, Gram matrix and factorisation; about ten times that with the choice of the penalty."""
-        count = space.feature_count if isinstance(space, LinearSpace) else lambda d: space.parameter_count(d, 1)
-        width = count(input_dimension)
+        width = space.feature_count(input_dimension)
         small, large = sorted((sample_size, width))
         solve = 2.0 * large * small**2 + small**3
         if self.penalty is None:
