@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from models.errors import InvalidData, refuse
 from models.kinds import refuse_disguised_numbers
+from models.measures import Measure
 from models.plan import TableShape
 from models.problems import Problem, SyntheticProblem, split_table
 from models.randomness import Randomness
@@ -40,23 +41,29 @@ class _Data(BaseModel, ABC):
 
 
 class TargetData(_Data):
-    """x ~ U[0,1]^d and y = f*(x) + noise * N(0,1)."""
+    """x ~ mu and y = f*(x) + noise * N(0,1); mu is U[0,1]^d unless `measure` says N(0, I) or the unit sphere."""
 
     kind: Literal["target"]
     target: AnyTarget
     dimension: Annotated[int, Field(ge=1, le=10_000)]
     noise: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    measure: Annotated[
+        Measure, Field(description="mu: uniform on [0,1]^d, gaussian N(0, I), or uniform on the unit sphere S^{d-1}.")
+    ] = "uniform"
 
     @model_validator(mode="after")
-    def _target_exists_in_this_dimension(self) -> "TargetData":
+    def _target_exists_here(self) -> "TargetData":
         reason = self.target.check_dimension(self.dimension)
         if reason is not None:
             refuse("/dimension", reason)
+        reason = self.target.check_measure(self.measure)
+        if reason is not None:
+            refuse("/measure", reason)
         return self
 
     def problem(self, context: "RunContext", randomness: Randomness) -> SyntheticProblem:
         """The synthetic problem."""
-        return SyntheticProblem(target=self.target, dimension=self.dimension, noise=self.noise)
+        return SyntheticProblem(self.target, self.dimension, self.noise, self.measure)
 
     def shape(self, tables: Mapping[str, TableShape]) -> tuple[int, int, int | None]:
         """(d, 1, None)."""

@@ -6,10 +6,11 @@ from typing import Protocol, runtime_checkable
 import torch
 
 from models.errors import InvalidData
-from models.randomness import Randomness, normal_rows, uniform_rows
+from models.measures import Measure, draw_inputs, sup_bound
+from models.randomness import Randomness, normal_rows
 from models.samples import Sample
 from models.tables import Table
-from models.targets.base import Target
+from models.targets.base import KnownFacts, Target
 
 
 @runtime_checkable
@@ -54,13 +55,13 @@ class Problem(Protocol):
 
 @dataclass(frozen=True)
 class SyntheticProblem:
-    """x ~ U[0,1]^d, y = f*(x) + noise * N(0,1): any number of rows, f* known."""
+    """x ~ mu, y = f*(x) + noise * N(0,1): any number of rows, f* known."""
 
     target: Target
     dimension: int
     noise: float
+    measure: Measure = "uniform"
     scale_by_default: bool = False
-    input_sup_bound: float | None = 1.0
     training_rows: int | None = None
 
     @property
@@ -78,9 +79,18 @@ class SyntheticProblem:
         """sigma^2."""
         return self.noise**2
 
+    @property
+    def input_sup_bound(self) -> float | None:
+        """1 on the cube and on the sphere, None under the Gaussian measure."""
+        return sup_bound(self.measure)
+
+    def known_facts(self) -> KnownFacts:
+        """What is known of f* under mu."""
+        return self.target.known(self.dimension, self.measure)
+
     def inputs(self, size: int, randomness: Randomness, stream: str) -> torch.Tensor:
         """x_1 .. x_n of the named stream, shape (n, d)."""
-        return uniform_rows(randomness, f"{stream}_inputs", size, self.dimension)
+        return draw_inputs(self.measure, randomness, f"{stream}_inputs", size, self.dimension)
 
     def _sample(self, size: int, randomness: Randomness, stream: str) -> Sample:
         inputs = self.inputs(size, randomness, stream)

@@ -7,13 +7,15 @@ import torch
 from pydantic import Field
 
 from models.arrays import Inputs, Labels
+from models.measures import Measure
+from models.targets._waves import curvature_norm, wave_mean
 from models.targets.base import KnownFacts, Target
 
 Frequency = Annotated[float, Field(ge=-1000, le=1000)]
 
 
 class CosineRidge(Target):
-    """f*(x) = cos(2 pi b.x). For integer b != 0: mean 0 and E f*^2 = 1/2."""
+    """f*(x) = cos(2 pi b.x). For integer b != 0 on the cube: mean 0 and E f*^2 = 1/2."""
 
     kind: Literal["cosine_ridge"]
     frequencies: Annotated[
@@ -39,42 +41,19 @@ class CosineRidge(Target):
         count = len(self.frequencies)
         return None if count <= dimension else f"b has {count} entries, more than the dimension {dimension}."
 
-    def known(self, dimension: int) -> KnownFacts:
-        """Mean and norm in closed form, C_f, and the Barron norm by the ridge representation (bias weight counted).
+    def known(self, dimension: int, measure: Measure = "uniform") -> KnownFacts:
+        """Moments in closed form (cos^2(t) = (1 + cos(2t)) / 2), C_f, and the Barron norm by the ridge representation.
 
-        E cos(2 pi b.x) = cos(pi sum b_j) prod sinc(b_j), and cos^2(t) = (1 + cos(2t)) / 2. With t = b.x in
-        [-B-, B+] and g = cos(2 pi .), f* = 1 + int_0^{B+} g''(u) relu(t - u) du + int_0^{B-} g''(u) relu(-t - u) du,
-        and the neuron relu(±b.x - u) has norm |b|_1 + u.
+        f* = 1 + (neurons of norm |w|_1 + u, u in the range of w.x), w = 2 pi b, and the constant is one neuron.
         """
-        positive = math.fsum(b for b in self.frequencies if b > 0)
-        negative = math.fsum(-b for b in self.frequencies if b < 0)
-        total = positive + negative
-        curvature = _absolute_cosine_moment(total, positive) + _absolute_cosine_moment(total, negative)
+        positive = 2 * math.pi * math.fsum(b for b in self.frequencies if b > 0)
+        negative = 2 * math.pi * math.fsum(-b for b in self.frequencies if b < 0)
+        bound = 1.0 + curvature_norm(positive, negative, 0.0, measure)
+        doubled = wave_mean(tuple(2 * b for b in self.frequencies), 0.0, dimension, measure)
         return KnownFacts(
-            barron_norm_bound=1.0 + 4 * math.pi**2 * curvature,
-            spectral_bound=4 * math.pi**2 * total**2,
-            mean=_mean(self.frequencies),
-            l2_norm_squared=(1.0 + _mean(tuple(2 * b for b in self.frequencies))) / 2,
-            in_barron_space=True,
+            barron_norm_bound=bound,
+            spectral_bound=(positive + negative) ** 2,
+            mean=wave_mean(self.frequencies, 0.0, dimension, measure),
+            l2_norm_squared=None if doubled is None else (1.0 + doubled) / 2,
+            in_barron_space=math.isfinite(bound),
         )
-
-
-def _mean(frequencies: tuple[float, ...]) -> float:
-    b = torch.tensor(frequencies, dtype=torch.float64)
-    # cos(pi s) with s reduced modulo 2 first: exact zeros of sinc are exact, large sums keep their phase.
-    return math.cos(math.pi * math.fmod(math.fsum(frequencies), 2.0)) * float(torch.sinc(b).prod())
-
-
-def _absolute_cosine_moment(weight: float, end: float) -> float:
-    """int_0^end |cos(2 pi u)| (weight + u) du: quarter waves at the ends, whole half waves by their midpoints."""
-
-    def primitive(u: float) -> float:
-        return (weight + u) * math.sin(2 * math.pi * u) / (2 * math.pi) + math.cos(2 * math.pi * u) / (4 * math.pi**2)
-
-    if end <= 0.25:
-        return primitive(end) - primitive(0.0)
-    whole = math.floor((end - 0.25) / 0.5)
-    # A half wave around its midpoint u has int |cos| = 1/pi and first moment u/pi; the midpoints are 1/2, 1, 3/2, ...
-    middle = (whole * weight + whole * (whole + 1) / 4) / math.pi
-    last = 0.25 + 0.5 * whole
-    return primitive(0.25) - primitive(0.0) + middle + abs(primitive(end) - primitive(last))

@@ -7,6 +7,9 @@ import torch
 from pydantic import Field
 
 from models.arrays import Inputs, Labels
+from models.measures import Measure
+from models.targets._quadrature import zonal_mean
+from models.targets._spectral import barron_bound_from_spectrum
 from models.targets.base import KnownFacts, Target
 
 
@@ -28,22 +31,40 @@ class Gaussian(Target):
         """exp(-|x_i - c|^2 / (2 s^2))."""
         return torch.exp(-((inputs - self.center) ** 2).sum(dim=1, keepdim=True) / (2 * self.width**2))
 
-    def known(self, dimension: int) -> KnownFacts:
-        """Mean and norm are products of error functions.
+    def known(self, dimension: int, measure: Measure = "uniform") -> KnownFacts:
+        """Moments: products of error functions on the cube, of Gaussian integrals on R^d, a zonal mean on the sphere.
 
-        The Fourier transform is the density of w ~ N(0, I/s^2) up to a phase, so C_f = E |w|_1^2 wherever c lies. The
-        Barron norm is at most 3 C_f + |grad f*(0)|_1 + |f*(0)| on [0,1]^d, the bias weight counted.
+        The Fourier transform is the density of w ~ N(0, I/s^2) up to a phase, so C_f = E |w|_1^2 wherever c lies.
         """
         s, c = self.width, self.center
         spectral = dimension / s**2 * (1 + 2 * (dimension - 1) / math.pi)
         at_zero = math.exp(-dimension * c**2 / (2 * s**2))
         return KnownFacts(
-            barron_norm_bound=3 * spectral + dimension * abs(c) / s**2 * at_zero + at_zero,
+            barron_norm_bound=barron_bound_from_spectrum(
+                spectral, dimension * abs(c) / s**2 * at_zero, at_zero, measure
+            ),
             spectral_bound=spectral,
-            mean=_line_integral(c, s) ** dimension,
-            l2_norm_squared=_line_integral(c, s / math.sqrt(2)) ** dimension,
-            in_barron_space=True,
+            mean=_mean(c, s, dimension, measure),
+            l2_norm_squared=_mean(c, s / math.sqrt(2), dimension, measure),
+            in_barron_space=None if measure == "gaussian" else True,
         )
+
+
+def _mean(center: float, width: float, dimension: int, measure: Measure) -> float:
+    """E exp(-|x - c|^2 / (2 s^2)). On the sphere |x - c|^2 = 1 + d c^2 - 2 c sqrt(d) u.x."""
+    if measure == "uniform":
+        return _line_integral(center, width) ** dimension
+    if measure == "gaussian":
+        total = 1 + width**2
+        return (width / math.sqrt(total) * math.exp(-(center**2) / (2 * total))) ** dimension
+    shift = center * math.sqrt(dimension)
+    scale = 1 / (2 * width**2)
+    return zonal_mean(
+        lambda u: torch.exp(-scale * (1 + shift**2 - 2 * shift * u)),
+        dimension,
+        # The peak at u = ±1 has width 1 / (|c| sqrt(d) / s^2) in u, so its root in the angle.
+        sharpness=2 * math.sqrt(2 * scale * abs(shift)),
+    )
 
 
 def _line_integral(center: float, width: float) -> float:

@@ -8,7 +8,9 @@ from pydantic import Field
 from torch import Tensor
 
 from models.arrays import Inputs, Labels
+from models.measures import Measure
 from models.randomness import Randomness, normal_rows
+from models.targets._neurons import normal_relu_moments
 from models.targets.base import KnownFacts, Target
 
 
@@ -44,6 +46,14 @@ class PlantedTwoLayer(Target):
         activations = torch.relu(inputs @ directions[:, :-1].T + directions[:, -1])
         return (activations @ coefficients).unsqueeze(1) / self.neurons
 
-    def known(self, dimension: int) -> KnownFacts:
-        """||f*||_B <= Q: the network itself is a representation of that norm."""
-        return KnownFacts(barron_norm_bound=self.path_norm, in_barron_space=True)
+    def known(self, dimension: int, measure: Measure = "uniform") -> KnownFacts:
+        """||f*||_B <= Q on R^d: the network itself is a representation of that norm.
+
+        Under N(0, I) each neuron's mean is closed; the mean over the cube is not given.
+        """
+        directions, coefficients = self.neuron_weights(dimension)
+        mean = None
+        if measure == "gaussian":
+            neurons = [normal_relu_moments(float(row[-1]), float(row[:-1].norm()))[0] for row in directions]
+            mean = float(coefficients @ torch.tensor(neurons, dtype=torch.float64)) / self.neurons
+        return KnownFacts(barron_norm_bound=self.path_norm, mean=mean, in_barron_space=True)

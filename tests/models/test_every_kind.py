@@ -3,6 +3,7 @@
 import importlib
 import json
 import math
+from typing import get_args
 
 import onnxruntime
 import pytest
@@ -13,8 +14,9 @@ from models import artefacts
 from models.errors import Stopped
 from models.kinds import Kind
 from models.learned_model import LearnedModel, OutputRange
+from models.measures import Measure, draw_inputs
 from models.problems import SyntheticProblem
-from models.randomness import Randomness, uniform_rows
+from models.randomness import Randomness
 from models.risks import risk
 from models.samples import Sample
 from models.scaling import standardisation
@@ -104,32 +106,70 @@ class TestAKind:
                     assert {"minimum", "exclusiveMinimum"} & option.keys(), f"{name} has no lower bound"
 
 
+def admissible_dimensions(target, wanted, measure="uniform"):
+    """The `wanted` dimensions that f* exists in, and the least one beyond where there are none."""
+    if target.check_measure(measure) is not None:
+        return []
+    return [d for d in wanted if target.check_dimension(d) is None] or [
+        next(d for d in range(1, 100) if target.check_dimension(d) is None)
+    ]
+
+
 @pytest.mark.parametrize("target", TARGETS)
 class TestATarget:
     def test_is_one_column_of_finite_values_in_the_inputs_precision(self, target):
+        (dimension,) = admissible_dimensions(target, [3])
         for dtype in (torch.float32, torch.float64):
-            values = target.evaluate(torch.rand(5, 3, dtype=dtype))
+            values = target.evaluate(torch.rand(5, dimension, dtype=dtype))
             assert values.shape == (5, 1)
             assert values.dtype == dtype
             assert bool(torch.isfinite(values).all())
 
-    def test_known_moments_agree_with_monte_carlo(self, target):
-        for dimension in (2, 5):
-            known = target.known(dimension)
-            values = target.evaluate(uniform_rows(Randomness(3), "inputs", 100_000, dimension))[:, 0]
+    @pytest.mark.parametrize("measure", get_args(Measure))
+    def test_known_moments_agree_with_monte_carlo(self, target, measure):
+        for dimension in admissible_dimensions(target, [2, 5], measure):
+            known = target.known(dimension, measure)
+            values = target.evaluate(draw_inputs(measure, Randomness(3), "inputs", 50_000, dimension))[:, 0]
             for exact, draws in ((known.mean, values), (known.l2_norm_squared, values**2)):
                 if exact is not None:
-                    assert abs(float(draws.mean()) - exact) < 5 * float(draws.std()) / math.sqrt(len(draws))
+                    error = float(draws.std()) / math.sqrt(len(draws))
+                    assert abs(float(draws.mean()) - exact) < 5 * error + 1e-12 * (1 + abs(exact))
 
-    def test_barron_norm_bound_dominates_the_variation_of_the_derivative_along_lines(self, target):
-        """Along x_0 + t v with |v|_inf <= 1 a neuron's derivative varies by at most |a| |w|_1."""
-        known = target.known(3)
-        bound = math.inf if known.barron_norm_bound is None else known.barron_norm_bound
-        times = torch.linspace(0, 1, 4001, dtype=torch.float64)[:, None]
-        for corner in (torch.zeros(3).double(), torch.tensor([1.0, 0.0, 1.0]).double()):
-            values = target.evaluate(corner + times * (1 - 2 * corner))[:, 0]
-            variation = (values.diff(n=2).abs().sum() / (times[1, 0] - times[0, 0])).item()
-            assert variation <= bound * (1 + 1e-9)
+    @pytest.mark.parametrize(("measure", "reach"), [("uniform", (0, 1)), ("sphere", (-1, 1)), ("gaussian", (-6, 6))])
+    def test_barron_norm_bound_dominates_the_variation_of_the_derivative_along_lines(self, target, measure, reach):
+        """Along x_0 + t v with |v|_inf <= 1 a neuron's derivative varies by at most |a| |w|_1.
+
+        What is affine or constant on the sphere itself says nothing of [-1,1]^d.
+        """
+        for dimension in admissible_dimensions(target, [1, 3], measure):
+            known = target.known(dimension, measure)
+            if measure == "sphere" and known.spectral_bound == 0:
+                continue
+            bound = math.inf if known.barron_norm_bound is None else known.barron_norm_bound
+            times = torch.linspace(*reach, 8001, dtype=torch.float64)[:, None]
+            step = (times[1, 0] - times[0, 0]).item()
+            middle = (reach[0] + reach[1]) / 2
+            for pattern in ([1.0, 1.0, 1.0], [1.0, -1.0, 1.0], [1.0, 0.1, -0.4]):
+                direction = torch.tensor((pattern * dimension)[:dimension], dtype=torch.float64)
+                values = target.evaluate(middle + (times - middle) * direction)[:, 0]
+                variation = values.diff(n=2).abs().sum().item() / step
+                assert variation <= bound * (1 + 1e-6) + 1e-6
+
+    def test_what_is_known_is_consistent(self, target):
+        """A finite C_f means a Barron function; a function outside the space has an infinite norm; E f^2 >= (E f)^2."""
+        for measure in get_args(Measure):
+            for dimension in admissible_dimensions(target, [1, 2, 4, 30], measure):
+                known = target.known(dimension, measure)
+                assert type(known).model_validate_json(known.model_dump_json()) == known
+                if known.in_barron_space is False:
+                    assert known.barron_norm_bound == math.inf
+                elif known.barron_norm_bound is not None:
+                    assert known.in_barron_space
+                    assert 0 <= known.barron_norm_bound < math.inf
+                if measure != "gaussian" and known.spectral_bound is not None and known.spectral_bound < math.inf:
+                    assert known.in_barron_space
+                if known.mean is not None and known.l2_norm_squared is not None:
+                    assert known.l2_norm_squared >= known.mean**2 * (1 - 1e-12)
 
 
 @pytest.mark.parametrize("space", [s for s in SPACES if s.values[0].linear and s.values[0].nested])
@@ -273,10 +313,8 @@ class TestALearner:
 
 def test_refusal_says_why():
     learners, spaces = kinds_of("learners"), kinds_of("hypothesis_spaces")
-    nonlinear = next(leaf for leaf in spaces.values() if not leaf.linear)
-    refusals = [
-        leaf.model_validate(leaf.examples[0]).refuses(nonlinear.model_validate(nonlinear.examples[0]))
-        for leaf in learners.values()
-    ]
-    assert any(refusals)
-    assert all(reason is None or "linear" in reason for reason in refusals)
+    leaf = next(leaf for leaf in spaces.values() if not leaf.linear)
+    nonlinear = leaf.model_validate(leaf.examples[0])
+    refusals = {kind: leaf.model_validate(leaf.examples[0]).refuses(nonlinear) for kind, leaf in learners.items()}
+    assert any(refusals.values())
+    assert all(reason is None or (kind in reason and nonlinear.kind in reason) for kind, reason in refusals.items())
