@@ -51,6 +51,10 @@ class RkhsBall(Bound):
         if not isinstance(space, LinearSpace):
             reason = f"The space {space.kind!r} of this model is not linear in its trainable parameters."
             return self.refused(subject, delta, "generalization_gap", reason, (standing(LINEAR, "failed", reason),))
+        if space.depends_on_sample:
+            reason = f"The features of the space {space.kind!r} are built on the training rows."
+            refusal = (standing(LINEAR, "checked"), standing(FROZEN, "failed", reason))
+            return self.refused(subject, delta, "generalization_gap", reason, refusal)
         if subject.scaled_from_sample:
             reason = (
                 "The inputs were standardised by the training rows, so the features depend on the sample; "
