@@ -1,5 +1,8 @@
 """Penalised least squares in closed form, for features of any shape and condition."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -57,14 +60,55 @@ def _cholesky_solution(features: Features, labels: Labels, penalty: float) -> Co
 
 
 def _svd_solution(features: Features, labels: Labels, penalty: float) -> Coefficients:
-    n, m = features.shape
-    left, singular, right = torch.linalg.svd(features, full_matrices=False)
-    cut = max(n, m) * torch.finfo(features.dtype).eps * singular[:1].sum()
-    # Singular values below the cut are round-off; with a tiny penalty they would still carry weight s / (n penalty).
-    seen = singular > cut
-    left, singular, right = left[:, seen], singular[seen], right[seen]
-    filters = singular / (singular**2 + n * penalty)
+    left, singular, right = _numerical_svd(features)
+    filters = singular / (singular**2 + len(features) * penalty)
     return right.T @ (filters[:, None] * (left.T @ labels))
+
+
+def _numerical_svd(features: Features) -> tuple[Tensor, Tensor, Tensor]:
+    """U, s, V^T without the singular values below max(n, m) eps s_max.
+
+    Those are round-off; with a tiny penalty they would still carry weight s / (n penalty).
+    """
+    left, singular, right = torch.linalg.svd(features, full_matrices=False)
+    seen = singular > max(features.shape) * torch.finfo(features.dtype).eps * singular[:1].sum()
+    return left[:, seen], singular[seen], right[seen]
+
+
+@dataclass(frozen=True)
+class MinimumNormSolution:
+    """Phi^+ y, the numerical rank of Phi, and s_max / s_rank (1 where the rank is 0)."""
+
+    coefficients: Coefficients
+    rank: int
+    condition_number: float
+
+
+def minimum_norm_solution(features: Features, labels: Labels) -> MinimumNormSolution:
+    """The least-squares solution of smallest norm by the singular value decomposition, whatever the condition.
+
+    Raises:
+        NumericalFailure: features or labels are not finite.
+    """
+    if not bool(torch.isfinite(features).all() and torch.isfinite(labels).all()):
+        raise NumericalFailure("A feature or a label is not finite.")
+    left, singular, right = _numerical_svd(features)
+    solution = right.T @ ((left.T @ labels) / singular[:, None])
+    condition = float(singular[0] / singular[-1]) if len(singular) else 1.0
+    return MinimumNormSolution(solution, len(singular), condition)
+
+
+def ridge_path(features: Features, labels: Labels, penalties: Sequence[float]) -> Float[Tensor, "p m k"]:
+    """argmin_a (1/n) |Phi a - y|^2 + penalty |a|^2 for every penalty, from one singular value decomposition.
+
+    Penalty 0 is legal: the minimum-norm solution. Along the path |a| does not grow and the empirical risk does not
+    fall with the penalty.
+    """
+    n = len(features)
+    left, singular, right = _numerical_svd(features)
+    projected = left.T @ labels
+    filters = [singular / (singular**2 + n * penalty) for penalty in penalties]
+    return torch.stack([right.T @ (weights[:, None] * projected) for weights in filters])
 
 
 def leave_one_out_penalty(features: Features, labels: Labels, candidates: Float[Tensor, " c"]) -> float:

@@ -116,8 +116,8 @@ def held_for_validation(fraction: float, sample_size: int) -> int:
 def parted(data: Sample, held: int, randomness: Randomness) -> tuple[Sample, Sample]:
     """The rows to train on and `held` rows to validate on, by a random order from the stream `validation_rows`."""
     order = torch.randperm(data.size, generator=randomness.generator("validation_rows")).to(data.inputs.device)
-    training, validation = order[held:], order[:held]
-    return Sample(data.inputs[training], data.labels[training]), Sample(data.inputs[validation], data.labels[validation])
+    training, validation = (Sample(data.inputs[part], data.labels[part]) for part in (order[held:], order[:held]))
+    return training, validation
 
 
 class EarlyStopping:

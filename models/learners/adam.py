@@ -49,7 +49,9 @@ class Adam(Learner):
     steps: Annotated[int, Field(ge=1, le=10_000_000, description="Most steps (minibatches) of one run.")] = 8000
     learning_rate: Annotated[
         float | None,
-        Field(gt=0, le=10, description="Step size at the start; None: 0.2 / sqrt(longest side of a parameter), <= 0.03."),
+        Field(
+            gt=0, le=10, description="Step size at the start; None: 0.2 / sqrt(longest side of a parameter), <= 0.03."
+        ),
     ] = None
     batch_size: Annotated[int | None, Field(ge=1, le=1_000_000, description="Rows a step; None: min(n, 128).")] = None
     schedule: Annotated[Schedule, Field(description="Learning rate over the steps.")] = "cosine"

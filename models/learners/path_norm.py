@@ -1,0 +1,129 @@
+"""The estimator of E, Ma and Wu: empirical risk plus a multiple of the path norm."""
+
+import math
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from models.arrays import Outputs, Parameters, Scalar
+from models.complexities.path_norm_ball import PathNormed, PathWeights
+from models.hypothesis_spaces.base import HypothesisSpace
+from models.learners.base import Advance, Fitted, Learner
+from models.minibatch_descent import Schedule, adam_updater, descend, minibatches, scheduled
+from models.optimisation import (
+    LearningCurve,
+    empirical_risk,
+    empirical_risk_in_blocks,
+    starting_parameters,
+)
+from models.randomness import Randomness
+from models.risks import EVALUATION_BLOCK
+from models.samples import Sample
+
+Evaluate = Callable[[Parameters, Tensor], Outputs]
+
+
+class PathNorm(Learner):
+    """theta^ near argmin J_n, J_n(theta) = R_n(f) + penalty sqrt(log(2 D) / n) |theta|_P, D = d + 1 with the bias.
+
+    |theta|_P = sum_j |a_j| (|w_j|_1 + |c_j|) with every factor in front of the sum inside a, summed over the outputs,
+    in the coordinates that the learner sees: scaled ones where it standardises. The a priori estimate, which holds at
+    every width, asks for labels in [0,1], inputs in [-1,1]^d and a penalty of at least a constant (4 sqrt(2) for half
+    the squared loss); the authors' experiments use smaller ones, down to 0.1.
+
+    Adam on the objective with subgradients of the absolute values (0 at 0); the last of the decreasing steps settle
+    the kinks. Not convex: what is reached is an upper value of the minimum. `details`: J_n, the path norm and the
+    factor of the path norm in J_n.
+    """
+
+    kind: Literal["path_norm"]
+    penalty: Annotated[float, Field(ge=0, le=1e9, description="Factor of sqrt(log(2 D)/n) |theta|_P.")] = 1.0
+    steps: Annotated[int, Field(ge=1, le=10_000_000, description="Number of steps (minibatches).")] = 4000
+    learning_rate: Annotated[float, Field(gt=0, le=10, description="Step size at the start.")] = 3e-3
+    batch_size: Annotated[int | None, Field(ge=1, le=1_000_000, description="Rows a step; None: min(n, 128).")] = None
+    schedule: Annotated[Schedule, Field(description="Step size over the steps.")] = "cosine"
+
+    statement: ClassVar[str] = "θ̂ ≈ argmin R_n(θ) + λ √(log(2D)/n) ‖θ‖_P,  ‖θ‖_P = Σⱼ |aⱼ| (‖wⱼ‖₁ + |cⱼ|)"
+    reference: ClassVar[str] = "ma2019priori"
+    examples: ClassVar[tuple[dict[str, Any], ...]] = (
+        {"kind": "path_norm", "penalty": 0.1, "steps": 300},
+        {"kind": "path_norm", "penalty": 0.0, "steps": 100, "batch_size": 32, "standardise": True},
+    )
+
+    def refuses(self, space: HypothesisSpace) -> str | None:
+        """Only where the members are two-layer ReLU networks, by what the space says of a draw."""
+        if isinstance(space, PathNormed):
+            smallest = space.with_width(1)
+            if space.path_norm_weights(smallest.draw(1, 1, Randomness(0), torch.float64)) is not None:
+                return None
+        return f"path_norm needs a space of two-layer ReLU networks; {space.kind} as given has no path norm."
+
+    def fit(
+        self,
+        space: HypothesisSpace,
+        sample: Sample,
+        randomness: Randomness,
+        advance: Advance,
+        start: Parameters | None = None,
+    ) -> Fitted:
+        """Train. Randomness: the draw of the space; stream `batches`."""
+        if not isinstance(space, PathNormed):
+            raise TypeError(self.refuses(space))
+        begun = starting_parameters(space, sample, randomness, start)
+        factor = self.penalty * math.sqrt(math.log(2 * (sample.inputs.shape[1] + 1)) / sample.size)
+        advice = f"The learning rate is {self.learning_rate:.3g}; try a tenth of it."
+        curve = LearningCurve(self.steps, sample.labels, advice)
+
+        def norm(theta: Parameters) -> Scalar:
+            weights = space.path_norm_weights(theta)
+            if weights is None:
+                raise TypeError(self.refuses(space))
+            return _path_norm(weights)
+
+        def objective(step: int, theta: Parameters, batch: Sample) -> Scalar:
+            value = empirical_risk(space.evaluate(theta, batch.inputs), batch.labels)
+            return value + factor * norm(theta) if factor else value
+
+        def ends(step: int, theta: Parameters) -> bool:
+            advance(step, self.steps)
+            if curve.due(step):
+                curve.record(step, empirical_risk_in_blocks(space.evaluate, theta, sample))
+            return False
+
+        learnt = descend(
+            begun,
+            space.trainable,
+            objective,
+            minibatches(sample, self._batch_rows(sample.size), randomness.generator("batches")),
+            adam_updater(lambda step: self.learning_rate * scheduled(self.schedule, step, self.steps)),
+            self.steps,
+            ends,
+        )
+        reached = float(norm(learnt))
+        details: dict[str, float | int | str] = {
+            "objective": curve.points[-1].empirical_risk + factor * reached,
+            "path_norm": reached,
+            "penalty_factor": factor,
+        }
+        return Fitted(learnt, tuple(curve.points), details)
+
+    def _batch_rows(self, sample_size: int) -> int:
+        return min(sample_size, 128 if self.batch_size is None else self.batch_size)
+
+    def rows_at_once(self, sample_size: int) -> int:
+        """One batch, or one block of the learning curve."""
+        return min(sample_size, max(self._batch_rows(sample_size), EVALUATION_BLOCK))
+
+    def flops(self, space: HypothesisSpace, sample_size: int, input_dimension: int, output_dimension: int) -> float:
+        """Three evaluations of the batch a step, the norm's few operations a weight, and the learning curve."""
+        rows = 3.0 * self.steps * self._batch_rows(sample_size) + 100.0 * sample_size
+        norms = 6.0 * self.steps * space.parameter_count(input_dimension, output_dimension)
+        return rows * space.flops_per_row(input_dimension, output_dimension) + norms
+
+
+def _path_norm(weights: PathWeights) -> Scalar:
+    """sum_jk |outer_jk| (|inner_j|_1 + |biases_j|), differentiable almost everywhere."""
+    return (weights.outer.abs().sum(dim=1) * (weights.inner.abs().sum(dim=1) + weights.biases.abs())).sum()
