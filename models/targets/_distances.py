@@ -1,4 +1,4 @@
-"""E|x - c|_2 and E|x - c|_2^2 under each measure, c the same in every coordinate."""
+"""E|x_1 - c|, E|x - c|_2 and E|x - c|_2^2 under each measure, c the same in every coordinate."""
 
 import math
 
@@ -6,9 +6,17 @@ import torch
 from torch import Tensor
 
 from models.measures import Measure
+from models.targets._neurons import normal_relu_moments
 from models.targets._quadrature import mean_length_of_a_normal_vector, quadrature
 
 PANELS = 8
+
+
+def mean_absolute_deviation(center: float, measure: Measure) -> float:
+    """E|x_1 - c| for x_1 ~ U[0,1] or N(0, 1)."""
+    if measure == "gaussian":
+        return normal_relu_moments(-center, 1.0)[0] + normal_relu_moments(center, 1.0)[0]
+    return (center**2 + (1 - center) ** 2) / 2 if 0 <= center <= 1 else abs(center - 0.5)
 
 
 def mean_squared_distance(center: float, dimension: int, measure: Measure) -> float:

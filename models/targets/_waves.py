@@ -1,9 +1,10 @@
 """Plane waves cos(w.x + p): their means under each measure and the Barron norm of their ridge representation."""
 
 import math
-from collections.abc import Sequence
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from models.measures import Measure
 from models.targets._quadrature import zonal_mean
@@ -12,22 +13,31 @@ LONGEST_WAVE_ON_SPHERE = 10_000.0
 """|w|_2 up to which the mean over the sphere is integrated; more nodes than that are not worth a fact."""
 
 
-def wave_mean(frequencies: Sequence[float], phase: float, dimension: int, measure: Measure) -> float | None:
-    """E cos(2 pi b.x + p), b = `frequencies` filled up with zeros.
+def wave_means(
+    frequencies: Float[Tensor, "waves d"], phases: Float[Tensor, " waves"], measure: Measure
+) -> Float[Tensor, " waves"] | None:
+    """E cos(2 pi b.x + p) of each row b, float64; None where the sphere would need too many nodes.
 
     uniform: cos(p + pi sum b_j) prod sinc(b_j). gaussian: cos(p) e^{-2 pi^2 |b|^2}. sphere: cos(p) E cos(2 pi |b| u_1),
     which is 0F1(d/2; -pi^2 |b|^2).
     """
     if measure == "uniform":
-        sinc = float(torch.sinc(torch.tensor(tuple(frequencies), dtype=torch.float64)).prod())
         # The sum is reduced modulo 2 first: large sums keep their phase.
-        return math.cos(math.pi * math.fmod(math.fsum(frequencies), 2.0) + phase) * sinc
-    length = 2 * math.pi * math.hypot(*frequencies)
+        turns = torch.fmod(frequencies.sum(dim=1), 2.0)
+        return torch.cos(math.pi * turns + phases) * torch.sinc(frequencies).prod(dim=1)
+    lengths = 2 * math.pi * frequencies.norm(dim=1)
     if measure == "gaussian":
-        return math.cos(phase) * math.exp(-(length**2) / 2)
-    if length > LONGEST_WAVE_ON_SPHERE:
+        return torch.cos(phases) * torch.exp(-(lengths**2) / 2)
+    if float(lengths.max()) > LONGEST_WAVE_ON_SPHERE:
         return None
-    return math.cos(phase) * zonal_mean(lambda u: torch.cos(length * u), dimension, sharpness=length)
+    dimension = frequencies.shape[1]
+    different, places = lengths.unique(return_inverse=True)
+    means = [_spherical_mean(length, dimension) for length in different.tolist()]
+    return torch.cos(phases) * torch.tensor(means, dtype=torch.float64)[places]
+
+
+def _spherical_mean(length: float, dimension: int) -> float:
+    return zonal_mean(lambda u: torch.cos(length * u), dimension, sharpness=length)
 
 
 def curvature_norm(positive: float, negative: float, phase: float, measure: Measure) -> float:

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from models.arrays import Inputs, Labels
 from models.measures import Measure
-from models.targets._waves import curvature_norm, wave_mean
+from models.targets._waves import curvature_norm, wave_means
 from models.targets.base import KnownFacts, Target
 
 Frequency = Annotated[float, Field(ge=-1000, le=1000)]
@@ -49,11 +49,13 @@ class CosineRidge(Target):
         positive = 2 * math.pi * math.fsum(b for b in self.frequencies if b > 0)
         negative = 2 * math.pi * math.fsum(-b for b in self.frequencies if b < 0)
         bound = 1.0 + curvature_norm(positive, negative, 0.0, measure)
-        doubled = wave_mean(tuple(2 * b for b in self.frequencies), 0.0, dimension, measure)
+        b = torch.tensor([[*self.frequencies, *[0.0] * (dimension - len(self.frequencies))]], dtype=torch.float64)
+        # E cos(2 pi b.x) and E cos(4 pi b.x).
+        means = wave_means(torch.cat([b, 2 * b]), torch.zeros(2, dtype=torch.float64), measure)
         return KnownFacts(
             barron_norm_bound=bound,
             spectral_bound=(positive + negative) ** 2,
-            mean=wave_mean(self.frequencies, 0.0, dimension, measure),
-            l2_norm_squared=None if doubled is None else (1.0 + doubled) / 2,
+            mean=None if means is None else float(means[0]),
+            l2_norm_squared=None if means is None else (1.0 + float(means[1])) / 2,
             in_barron_space=math.isfinite(bound),
         )

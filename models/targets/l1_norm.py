@@ -7,7 +7,7 @@ from pydantic import Field
 
 from models.arrays import Inputs, Labels
 from models.measures import Measure
-from models.targets._neurons import normal_relu_moments
+from models.targets._distances import mean_absolute_deviation
 from models.targets._quadrature import mean_absolute_coordinate
 from models.targets.base import KnownFacts, Target
 
@@ -42,13 +42,6 @@ class L1Norm(Target):
             l2_norm_squared=squared,
             in_barron_space=True,
         )
-
-
-def mean_absolute_deviation(center: float, measure: Measure) -> float:
-    """E|x_1 - c| for x_1 ~ U[0,1] or N(0, 1)."""
-    if measure == "gaussian":
-        return normal_relu_moments(-center, 1.0)[0] + normal_relu_moments(center, 1.0)[0]
-    return (center**2 + (1 - center) ** 2) / 2 if 0 <= center <= 1 else abs(center - 0.5)
 
 
 def _moments(center: float, dimension: int, measure: Measure) -> tuple[float | None, float | None]:
