@@ -14,6 +14,13 @@ SIGN_DRAWS = 1000
 NUMBER_BYTES = 8
 
 
+def activations_of_a_row(space: HypothesisSpace, input_dimension: int, output_dimension: int) -> float:
+    """Features of a linear space; elsewhere the operations over 2 d, since a neuron of d inputs costs 2 d of them."""
+    if space.linear:
+        return float(space.feature_count(input_dimension))
+    return space.flops_per_row(input_dimension, output_dimension) / (2 * input_dimension)
+
+
 def fit_plan(
     space: HypothesisSpace,
     learner: Learner,
@@ -30,8 +37,7 @@ def fit_plan(
     """
     parameters = space.parameter_count(input_dimension, output_dimension)
     per_row = space.flops_per_row(input_dimension, output_dimension)
-    # A product with d inputs costs 2 d operations a neuron, so this is at least the number of activations of a row.
-    activations = per_row / (2 * input_dimension)
+    activations = activations_of_a_row(space, input_dimension, output_dimension)
     rows_at_once = sample_size if space.linear else learner.rows_at_once(sample_size)
     columns = input_dimension + output_dimension
     numbers = (

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from models.decomposition.best_approximation import WARM_STARTS
 from models.decomposition.reference_training import ReferenceBudget
+from models.fit_cost import activations_of_a_row
 from models.hypothesis_spaces.base import HypothesisSpace
 from models.learners.base import Learner
 from models.plan import Plan
@@ -49,8 +50,7 @@ def decomposition_plan(
             steps += budget.steps * seeds * runs * len(sample_sizes)
             steps += budget.population_steps * (budget.restarts + WARM_STARTS)
     parameters = max(space.parameter_count(dimension, outputs) for space, _ in rows)
-    # A space's activations of one row are at most about its flops over twice the inputs.
-    activations = max(space.flops_per_row(dimension, outputs) / (2 * (dimension + 1)) for space, _ in rows)
+    activations = max(activations_of_a_row(space, dimension, outputs) for space, _ in rows)
     numbers = (
         test_size * (dimension + outputs + PRODUCT_COLUMNS * (len(sample_sizes) + 3))
         + max(sample_sizes) * (dimension + outputs + activations)

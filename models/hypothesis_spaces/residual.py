@@ -42,8 +42,8 @@ class Residual(HypothesisSpace):
     statement: ClassVar[str] = "z₀ = Vx̃,  z_{l+1} = z_l + (1/L) U_l σ(W_l z_l),  f(x) = α·z_L,  σ = max(0, ·)"
     reference: ClassVar[str] = "e2022barron"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
-        {"kind": "residual", "width": 16, "depth": 4},
-        {"kind": "residual", "width": 8, "depth": 1, "state_dimension": 10},
+        {"kind": "residual", "width": 16, "depth": 2},
+        {"kind": "residual", "width": 8, "depth": 4, "state_dimension": 10},
     )
 
     def with_width(self, width: int) -> "Residual":

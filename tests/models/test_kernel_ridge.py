@@ -107,3 +107,10 @@ def test_a_fit_stores_the_number_of_anchors_and_the_ball_bounds_refuse(context):
     assert values["rkhs_ball"] is None
     assert values["path_norm_ball"] is None
     assert values["held_out_betting"] is not None
+
+
+def test_the_plan_of_the_largest_kernel_is_a_few_matrices():
+    """n = 5,000: the Gram matrix is 200 MB; its factor and the features with their copies make some ten of it."""
+    plan = Fit(kind="fit", **SPECIFICATION, sample_size=5_000).plan({})
+    assert 4e8 < plan.peak_memory_bytes < 4e9
+    assert plan.floating_point_operations > 5_000**3
