@@ -3,6 +3,7 @@
 import math
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from models.measures import Measure
@@ -40,17 +41,20 @@ def mean_distance(center: float, dimension: int, measure: Measure) -> float | No
         return mean_length_of_a_normal_vector(dimension)
     scale = 1 / math.sqrt(mean_squared_distance(center, dimension, measure))
     nodes, weights = quadrature(0.0, 1.0, PANELS)
-    inner = (1 - _laplace(scale * nodes, center, measure) ** dimension) / nodes**2
-    outer = 1 - _laplace(scale / nodes, center, measure) ** dimension
+    # expm1 and the logarithm keep the digits of 1 - p^d where s is small.
+    inner = -torch.expm1(dimension * _log_laplace(scale * nodes, center, measure)) / nodes**2
+    outer = -torch.expm1(dimension * _log_laplace(scale / nodes, center, measure))
     return float((weights * (inner + outer)).sum()) / (scale * math.sqrt(math.pi))
 
 
-def _laplace(s: Tensor, center: float, measure: Measure) -> Tensor:
-    """E exp(-s^2 (x_1 - c)^2) for x_1 ~ U[0,1] or N(0, 1)."""
+def _log_laplace(s: Float[Tensor, " q"], center: float, measure: Measure) -> Float[Tensor, " q"]:
+    """log E exp(-s^2 (x_1 - c)^2) for x_1 ~ U[0,1] or N(0, 1)."""
     if measure == "gaussian":
-        widened = 1 + 2 * s**2
-        return torch.exp(-((center * s) ** 2) / widened) / widened.sqrt()
-    # By symmetry c <= 1/2; erfc keeps the digits where both ends lie on one side of c.
-    near, far = -min(center, 1 - center), 1 - min(center, 1 - center)
+        return -torch.log1p(2 * s**2) / 2 - (center * s) ** 2 / (1 + 2 * s**2)
+    # By symmetry c <= 1/2. erfc keeps the digits where both ends lie on one side of c, quadrature where s is small.
+    near = -min(center, 1 - center)
+    far = 1 + near
     difference = torch.erf(far * s) - torch.erf(near * s) if near <= 0 else torch.erfc(near * s) - torch.erfc(far * s)
-    return math.sqrt(math.pi) / (2 * s) * difference
+    points, weights = quadrature(near, far)
+    missing = -torch.expm1(-((s[:, None] * points) ** 2)) @ weights
+    return torch.where(far * s < 3, torch.log1p(-missing), torch.log(math.sqrt(math.pi) / (2 * s) * difference))
