@@ -28,7 +28,7 @@ class Learner(Kind, ABC):
     """An algorithm that looks for small empirical risk R_n(f) = (1/n) sum_i |f(x_i) - y_i|^2 in a space.
 
     `standardise`: shift and scale inputs and labels by the training rows' means and deviations first. None: do so
-    for a table, and not for a synthetic target, whose inputs already lie in [0,1]^d.
+    for a table, and not for a synthetic target, whose inputs are of order 1 already.
     """
 
     standardise: bool | None = None
