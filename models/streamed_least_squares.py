@@ -33,6 +33,16 @@ class StreamedLeastSquares:
         self._rows += block.shape[0]
         self._triangle = torch.linalg.qr(stacked, mode="r").R
 
+    def triangle(self) -> tuple[Float[Tensor, "r m"], Float[Tensor, "r k"]]:
+        """R and Q^T Y of [Phi, Y] = Q [R, Q^T Y], r = min(rows, m + k); the first p columns are those of p features.
+
+        Raises:
+            NumericalFailure: no row was added.
+        """
+        if self._triangle is None:
+            raise NumericalFailure("Least squares over no rows.")
+        return self._triangle[:, : self._features], self._triangle[:, self._features :]
+
     def solution(self) -> Float[Tensor, "m k"]:
         """The minimiser of least Euclidean norm (the limit of gradient descent from 0), unique where n >= rank = m.
 
@@ -41,9 +51,7 @@ class StreamedLeastSquares:
         Raises:
             NumericalFailure: no row was added.
         """
-        if self._triangle is None:
-            raise NumericalFailure("Least squares over no rows.")
-        factor, right = self._triangle[:, : self._features], self._triangle[:, self._features :]
+        factor, right = self.triangle()
         left, singular, rows = torch.linalg.svd(factor, full_matrices=False)
         cutoff = max(self._rows, self._features) * torch.finfo(torch.float64).eps * singular[0]
         inverse = torch.where(singular > cutoff, 1 / singular, torch.zeros_like(singular))
