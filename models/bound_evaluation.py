@@ -1,13 +1,15 @@
 """Evaluate the bounds that a job asks for on one learned model."""
 
+import math
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from models.bounds import BOUNDS, AnyBound, Bound, BoundReport, BoundSubject
+from models.bounds.base import RISK_QUANTITIES, JointValue
 from models.learned_model import LearnedModel
-from models.problems import Problem
+from models.problems import Problem, SyntheticProblem
 from models.randomness import Randomness
 from models.risks import range_loss_cap
 from models.run_context import RunContext, advance
@@ -51,26 +53,63 @@ def bound_subject(
         scaled_from_sample=scaled_from_sample,
         input_sup_bound=problem.input_sup_bound,
         randomness=randomness.child("bounds"),
+        problem=problem if isinstance(problem, SyntheticProblem) else None,
     )
 
 
 def evaluate_all(
     bounds: Sequence[Bound], subject: BoundSubject, delta: float, context: RunContext
 ) -> tuple[BoundReport, ...]:
-    """One report a bound, each at `delta`, in the order given.
+    """One report a bound, each at `delta`, in the order given, and each once more at its share of `delta` (`joint`).
+
+    With K bounds that have a value and can fail, the share is delta / K: with probability 1 - delta all joint values
+    hold at once, so that the best of them may be chosen after they were seen.
 
     Raises:
         Stopped: the run should end.
     """
+    total = 2 * len(bounds)
     reports = []
     for index, bound in enumerate(bounds):
-        advance(context, "bounds", index, len(bounds))
+        advance(context, "bounds", index, total)
         reports.append(bound.evaluate(subject, delta))
-    advance(context, "bounds", len(bounds), len(bounds))
+    sharing = [report.value is not None and report.delta > 0 for report in reports]
+    share = delta / max(1, sum(sharing))
+    for index, bound in enumerate(bounds):
+        advance(context, "bounds", len(bounds) + index, total)
+        if sharing[index]:
+            again = reports[index] if sum(sharing) == 1 else bound.evaluate(subject, share)
+            if again.value is not None:
+                joint = JointValue(delta=share, value=again.value)
+                reports[index] = reports[index].model_copy(update={"joint": joint})
+    advance(context, "bounds", total, total)
     return tuple(reports)
 
 
 def joint_confidence(reports: Sequence[BoundReport], delta: float) -> dict[str, Any]:
-    """What may be said of several bounds at once: the union bound over those with a value."""
-    count = sum(report.value is not None for report in reports)
-    return {"delta_each": delta, "bounds": count, "all_hold_with_probability_at_least": max(0.0, 1 - count * delta)}
+    """What may be said of several bounds at once, by the union bound over those with a value.
+
+    `best`: the smallest upper bound of the population risk among the joint values, which is valid although it was
+    chosen after looking; None where no bound speaks of that risk.
+    """
+    count = sum(report.value is not None and report.delta > 0 for report in reports)
+    candidates = [(risk, report) for report in reports if (risk := _joint_risk_bound(report)) is not None]
+    best = min(candidates, key=lambda pair: pair[0], default=None)
+    return {
+        "delta_each": delta,
+        "bounds": count,
+        "all_hold_with_probability_at_least": max(0.0, 1 - count * delta),
+        "delta_split": delta / max(1, count),
+        "best": None if best is None else {"kind": best[1].kind, "risk_upper_bound": best[0]},
+        "best_holds_with_probability_at_least": 1 - delta,
+    }
+
+
+def _joint_risk_bound(report: BoundReport) -> float | None:
+    """The report's joint value as an upper bound of the population risk; a gap needs R_n(f^) added."""
+    if report.joint is None or report.side != "upper" or report.quantity not in RISK_QUANTITIES:
+        return None
+    value = report.joint.value
+    if report.quantity == "generalization_gap":
+        value += report.inputs["empirical_capped_risk"]
+    return value if math.isfinite(value) else None

@@ -2,19 +2,41 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
+import torch
+from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict
+from torch import Tensor
 
 from models.assumptions import AssumptionStanding
 from models.estimates import Estimate, ExtendedFloat
 from models.kinds import Kind
 from models.learned_model import LearnedModel
+from models.problems import SyntheticProblem
 from models.randomness import Randomness
+from models.risks import capped_losses, predictions
 from models.samples import Sample
 
-Quantity = Literal["population_risk", "generalization_gap"]
-"""What is bounded: R(f^), or R(f^) - R_n(f^). Both for the loss min(|f(x) - y|^2, M), f clipped to the range."""
+Quantity = Literal[
+    "population_risk",
+    "generalization_gap",
+    "error_probability",
+    "randomized_risk",
+    "approximation_error",
+    "barron_norm",
+]
+"""What is bounded.
+
+population_risk, generalization_gap: R(f^), or R(f^) - R_n(f^), for the loss min(|f(x) - y|^2, M), f clipped to the
+range. error_probability: P(predicted class is not the class). randomized_risk: E R(f) with f drawn afresh around f^ for
+every prediction; no statement about f^ itself. approximation_error: inf E |f - f*|^2 over the model's space.
+barron_norm: ||f*||_B of the target.
+"""
+
+RISK_QUANTITIES: tuple[Quantity, ...] = ("population_risk", "generalization_gap")
+"""Those that bound the population risk of the served model: a gap does when R_n(f^) is added."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +47,7 @@ class BoundSubject:
     `loss_cap` M in label units squared: losses are min(|f - y|^2, M), so that they lie in [0, M] whatever y is.
     `scaled_from_sample`: the inputs' scaling was computed from the training rows.
     `input_sup_bound`: a bound of ||x||_inf known before the sample (1 on the cube), or None.
+    `problem`: where f* and its law are known, the problem that the samples came from.
     """
 
     model: LearnedModel
@@ -34,6 +57,22 @@ class BoundSubject:
     scaled_from_sample: bool
     input_sup_bound: float | None
     randomness: Randomness
+    problem: SyntheticProblem | None = None
+
+    # Several bounds look at the same losses: the model is evaluated once for all of them.
+    @cached_property
+    def held_out_losses(self) -> Float[Tensor, " n"]:
+        """min(|f(x_i) - y_i|^2, M) of the held-out rows, float64 on the CPU."""
+        return self._losses(self.held_out)
+
+    @cached_property
+    def training_losses(self) -> Float[Tensor, " n"]:
+        """min(|f(x_i) - y_i|^2, M) of the training rows, float64 on the CPU."""
+        return self._losses(self.training)
+
+    def _losses(self, sample: Sample) -> Float[Tensor, " n"]:
+        outputs = predictions(self.model, sample.inputs)
+        return capped_losses(outputs, sample.labels, self.loss_cap).to("cpu", torch.float64)
 
 
 class BoundTerm(BaseModel):
@@ -45,11 +84,21 @@ class BoundTerm(BaseModel):
     value: ExtendedFloat
 
 
+class JointValue(BaseModel):
+    """The bound once more at a smaller failure probability, so that all bounds of a report hold at once."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    delta: float
+    value: ExtendedFloat
+
+
 class BoundReport(BaseModel):
     """A bound evaluated, or refused with the assumption that failed.
 
-    `vacuous`: the value is not below `trivial_value`, which holds without any theorem.
+    `vacuous`: the value says no more than `trivial_value`, which holds without any theorem.
     `measured`: the bounded quantity as measured, beside it.
+    `joint`: None where the bound stands alone or certain (delta = 0).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -67,10 +116,11 @@ class BoundReport(BaseModel):
     reference: str
     measured: Estimate | None = None
     refused_because: str | None = None
+    joint: JointValue | None = None
 
 
 class Bound(Kind, ABC):
-    """An upper bound on the population risk of a learned model or on its generalization gap."""
+    """A statement about a learned model or its target that holds with probability 1 - delta."""
 
     @abstractmethod
     def evaluate(self, subject: BoundSubject, delta: float) -> BoundReport:
@@ -83,14 +133,18 @@ class Bound(Kind, ABC):
         quantity: Quantity,
         because: str,
         assumptions: tuple[AssumptionStanding, ...] = (),
+        *,
+        side: Literal["upper", "lower"] = "upper",
+        trivial_value: float | None = None,
     ) -> BoundReport:
-        """The report without a value: `because` names the assumption that fails."""
+        """The report without a value: `because` names the assumption that fails. Trivial value None: the loss cap."""
         return BoundReport(
             kind=self.kind,
             quantity=quantity,
+            side=side,
             delta=delta,
             value=None,
-            trivial_value=subject.loss_cap,
+            trivial_value=subject.loss_cap if trivial_value is None else trivial_value,
             vacuous=None,
             assumptions=assumptions,
             reference=self.reference,

@@ -7,25 +7,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from models.assumptions import Assumption, AssumptionStanding, standing
-from models.bounds.base import Bound, BoundReport, BoundSubject, BoundTerm
-from models.estimates import mean_estimate
-from models.risks import capped_losses, predictions
+from models.assumptions import Assumption, standing
+from models.bounds._concentration import smallest_refuted, unit_losses
+from models.bounds._held_out import IID, INDEPENDENT, WITHIN_RANGE, held_out_certificate
+from models.bounds._held_out import rows_outside_range as rows_outside_range
+from models.bounds.base import Bound, BoundReport, BoundSubject
 
-IID = Assumption(name="iid_held_out", text="The held-out rows are i.i.d. from the law that the risk is about.")
-INDEPENDENT = Assumption(
-    name="independent_of_training",
-    text="The held-out rows are independent of the training sample, of the model and of the loss cap M.",
-)
 FIXED_ORDER = Assumption(
     name="fixed_order", text="The order of the rows was fixed without looking at the losses; the bound depends on it."
 )
-WITHIN_RANGE = Assumption(
-    name="labels_within_range",
-    text="Labels lie in the output range, so that the capped risk is the risk. The bound itself does not need it.",
-)
-
-BISECTION_STEPS = 60
 
 
 class HeldOutBetting(Bound):
@@ -49,56 +39,8 @@ class HeldOutBetting(Bound):
 
     def evaluate(self, subject: BoundSubject, delta: float) -> BoundReport:
         """The bound on the population risk; rows in the order of a random permutation (stream `held_out_order`)."""
-        size = subject.held_out.size
-        if size == 0:
-            return self.refused(subject, delta, "population_risk", "There is no held-out row.")
-        outputs = predictions(subject.model, subject.held_out.inputs)
-        losses = capped_losses(outputs, subject.held_out.labels, subject.loss_cap).to("cpu", torch.float64)
-        order = torch.randperm(size, generator=subject.randomness.generator("held_out_order"))
-        measured = mean_estimate(losses)
-        outside = rows_outside_range(subject)
-        value = subject.loss_cap * betting_upper_bound(losses[order] / subject.loss_cap, delta)
-        return BoundReport(
-            kind=self.kind,
-            quantity="population_risk",
-            delta=delta,
-            value=value,
-            terms=(
-                BoundTerm(name="held_out_capped_risk", value=measured.value),
-                BoundTerm(name="confidence_margin", value=value - measured.value),
-            ),
-            inputs={
-                "held_out_rows": float(size),
-                "held_out_labels_outside_range": float(outside),
-                "loss_cap": subject.loss_cap,
-            },
-            trivial_value=subject.loss_cap,
-            vacuous=value >= subject.loss_cap,
-            assumptions=(
-                standing(IID, "unchecked", "Rows drawn at random from one table or law are; drifting ones are not."),
-                standing(INDEPENDENT, "checked", "Training, scaling, clipping and M used the training rows only."),
-                standing(FIXED_ORDER, "checked", "A permutation drawn from the seed."),
-                _within_range(outside, size),
-            ),
-            reference=self.reference,
-            measured=measured,
-        )
-
-
-def rows_outside_range(subject: BoundSubject) -> int:
-    """Held-out rows with a label outside the model's output range; 0 for a model that is not clipped."""
-    output_range, labels = subject.model.output_range, subject.held_out.labels
-    if output_range is None:
-        return 0
-    outside = (labels < output_range.lower.to(labels)) | (labels > output_range.upper.to(labels))
-    return int(outside.any(dim=1).sum())
-
-
-def _within_range(outside: int, size: int) -> AssumptionStanding:
-    if outside:
-        because = f"{outside} of {size} held-out rows lie outside: read the bound as one of the capped risk only."
-        return standing(WITHIN_RANGE, "failed", because)
-    return standing(WITHIN_RANGE, "unchecked", f"None of {size} held-out rows lies outside; others may.")
+        order = standing(FIXED_ORDER, "checked", "A permutation drawn from the seed.")
+        return held_out_certificate(self, subject, delta, betting_upper_bound, (order,))
 
 
 def betting_upper_bound(losses: Float[Tensor, " n"], delta: float) -> float:
@@ -113,27 +55,14 @@ def betting_upper_bound(losses: Float[Tensor, " n"], delta: float) -> float:
     Raises:
         ValueError: there is no loss, a loss is outside [0,1], or delta is outside (0,1).
     """
-    if losses.numel() == 0 or not 0 < delta < 1:
-        raise ValueError("at least one loss and delta in (0,1) are needed")
-    losses = losses.to(torch.float64)
-    if not bool(((losses >= 0) & (losses <= 1)).all()):
-        raise ValueError("losses must lie in [0,1]")
+    losses = unit_losses(losses, delta)
     threshold = math.log(1 / delta)
     bets = _bets(losses, threshold)
 
     def rejected(mean: float) -> bool:
         return float(torch.log1p(-bets * (losses - mean)).cumsum(0).amax()) > threshold
 
-    if not rejected(1.0):
-        return 1.0
-    accepted, refuted = 0.0, 1.0
-    for _ in range(BISECTION_STEPS):
-        middle = (accepted + refuted) / 2
-        if rejected(middle):
-            refuted = middle
-        else:
-            accepted = middle
-    return refuted
+    return smallest_refuted(rejected)
 
 
 def _bets(losses: Float[Tensor, " n"], threshold: float) -> Float[Tensor, " n"]:

@@ -6,18 +6,31 @@ from pydantic import Field
 
 from models.arrays import Inputs
 from models.assumptions import Assumption, standing
-from models.bounds._uniform_gap import FIXED_LOSS, IID, ONE_OUTPUT, outputs_refusal, uniform_gap
-from models.bounds.base import Bound, BoundReport, BoundSubject
-from models.complexities.path_norm_ball import PathNormed, path_norm, path_norm_ball_complexity
+from models.bounds._uniform_gap import (
+    BOUNDED_INPUTS,
+    FIXED_LOSS,
+    IID,
+    ONE_OUTPUT,
+    Ball,
+    Radius,
+    UniformGapBound,
+    outputs_refusal,
+    scaled,
+    uniform_gap,
+)
+from models.bounds.base import BoundReport, BoundSubject
+from models.complexities.linear_balls import massart
+from models.complexities.path_norm_ball import UPPER_FACTOR, PathNormed, path_norm, path_norm_ball_complexity
 
 RELU = Assumption(name="two_layer_relu", text="f(x) = sum_j a_j max(0, w_j.x + c_j): two layers, activation max(0, t).")
 
 
-class PathNormBall(Bound):
+class PathNormBall(UniformGapBound):
     """The gap over the path-norm ball that contains the model; the ball is chosen after training (peeling).
 
     Scalings learnt from the sample are folded into the weights, so that the norm and the complexity speak of the raw
-    inputs x~ = (x, 1) and the statement holds although the scalings depend on the sample.
+    inputs x~ = (x, 1) and the statement holds although the scalings depend on the sample. In the form `expected` the
+    complexity is 1.5 Q max(1, C) sqrt(2 ln(2D)/N) for ||x||_inf <= C, D = d + 1, by Massart's lemma.
     """
 
     kind: Literal["path_norm_ball"]
@@ -31,9 +44,13 @@ class PathNormBall(Bound):
         "M sqrt(2 ln(pairs/(delta w_k))/N) + (R_N(f) - R_n(f)); loss min(|clip f - y|^2, M), N = n - 2 rows beside "
         "the two that set the clipping range (pairs = n(n-1)), or N = n and pairs = 1 where the range was given"
     )
-    assumptions = (IID, FIXED_LOSS, ONE_OUTPUT, RELU)
+    assumptions = (IID, FIXED_LOSS, ONE_OUTPUT, RELU, BOUNDED_INPUTS)
     reference = "ma2019priori"
-    examples = ({"kind": "path_norm_ball"}, {"kind": "path_norm_ball", "sign_draws": 4000})
+    examples = (
+        {"kind": "path_norm_ball"},
+        {"kind": "path_norm_ball", "sign_draws": 4000},
+        {"kind": "path_norm_ball", "form": "expected", "sides": "two"},
+    )
 
     def evaluate(self, subject: BoundSubject, delta: float) -> BoundReport:
         """The bound on the gap. Randomness: the stream `path_norm_signs` of the subject."""
@@ -47,9 +64,15 @@ class PathNormBall(Bound):
             refusal = (standing(RELU, "failed", reason),)
             return self.refused(subject, delta, "generalization_gap", reason, refusal)
 
-        def complexity(inputs: Inputs, failure_probability: float) -> float:
+        def of_sample(inputs: Inputs, failure_probability: float) -> Radius:
             randomness = subject.randomness.child("path_norm_signs")
-            return path_norm_ball_complexity(inputs, self.sign_draws, failure_probability, randomness).upper
+            return scaled(path_norm_ball_complexity(inputs, self.sign_draws, failure_probability, randomness).upper)
+
+        sup_bound, dimension = subject.input_sup_bound, subject.training.inputs.shape[1]
+
+        def of_every_sample(size: int) -> Radius:
+            return scaled(UPPER_FACTOR * massart(max(1.0, sup_bound or 0.0), dimension + 1, size))
 
         norm = path_norm(weights, model.input_scaling, model.output_scaling)
-        return uniform_gap(self, subject, delta, norm, complexity, (standing(RELU, "checked"),))
+        ball = Ball(norm, of_sample, None if sup_bound is None else of_every_sample)
+        return uniform_gap(self, subject, delta, ball, (standing(RELU, "checked"),))

@@ -18,12 +18,13 @@ BLOCK_ROWS = 1024
 class RademacherSums:
     """`sums[j]` = sum_i xi_i^(j) phi(x_i) for independent sign vectors xi^(j); `trace` = sum_i ||phi(x_i)||_2^2.
 
-    `sup_squares` = sum_i ||phi(x_i)||_inf^2.
+    `sup_squares` = sum_i ||phi(x_i)||_inf^2, `largest_column` = max_j sum_i phi_j(x_i)^2.
     """
 
     sums: Float[Tensor, "draws m"]
     trace: float
     sup_squares: float
+    largest_column: float
 
 
 def rademacher_sums(
@@ -34,6 +35,7 @@ def rademacher_sums(
     Memory is O(draws * m + BLOCK_ROWS * (draws + m)): no n x n and no n x draws matrix is formed.
     """
     sums: Tensor | None = None
+    columns: Tensor | None = None
     trace = sup_squares = 0.0
     for block, rows in enumerate(inputs.split(BLOCK_ROWS)):
         with torch.no_grad():
@@ -45,6 +47,7 @@ def rademacher_sums(
         squares = features**2
         trace += float(squares.sum())
         sup_squares += float(squares.amax(dim=1).sum())
-    if sums is None:
+        columns = squares.sum(dim=0) if columns is None else columns + squares.sum(dim=0)
+    if sums is None or columns is None:
         raise ValueError("an empty sample has no Rademacher complexity")
-    return RademacherSums(sums, trace, sup_squares)
+    return RademacherSums(sums, trace, sup_squares, float(columns.max()))

@@ -44,7 +44,40 @@ def test_same_bounds_give_the_same_numbers_as_the_fit(trained):
 def test_smaller_delta_gives_larger_bounds(trained):
     context, _ = trained
     lax, strict = (evaluate(context, delta=delta).evaluated_bounds["mdl_1"] for delta in (0.1, 0.001))
-    assert all(a.value < b.value for a, b in zip(lax, strict, strict=True))
+    both = [(a.value, b.value) for a, b in zip(lax, strict, strict=True) if a.value is not None and a.delta > 0]
+    assert len(both) >= 5
+    assert all(a <= b for a, b in both)
+    assert any(a < b for a, b in both)
+
+
+def test_best_of_several_bounds_pays_for_the_choice(trained):
+    context, _ = trained
+    result = evaluate(context, delta=0.1)
+    reports, joint = result.evaluated_bounds["mdl_1"], result.summary["joint_confidence"]
+    valued = [report for report in reports if report.value is not None and report.delta > 0]
+    assert joint["bounds"] == len(valued) > 1
+    assert all(report.joint.delta == pytest.approx(0.1 / len(valued)) for report in valued)
+    assert all(report.joint.value >= report.value for report in valued if report.side == "upper")
+    held_out = [report for report in valued if report.quantity == "population_risk"]
+    best = joint["best"]
+    assert best["risk_upper_bound"] == min(report.joint.value for report in held_out)
+    assert best["kind"] in {report.kind for report in held_out}
+    assert joint["best_holds_with_probability_at_least"] == pytest.approx(0.9)
+    # A single bound has nothing to share.
+    alone = evaluate(context, delta=0.1, bounds=[{"kind": "held_out_betting"}])
+    (report,) = alone.evaluated_bounds["mdl_1"]
+    assert report.joint.value == report.value
+    assert alone.summary["joint_confidence"]["best"] == {"kind": report.kind, "risk_upper_bound": report.value}
+
+
+def test_refusals_name_an_assumption_and_come_without_a_joint_value(trained):
+    context, _ = trained
+    refused = [report for report in evaluate(context).evaluated_bounds["mdl_1"] if report.value is None]
+    assert refused
+    for report in refused:
+        assert [a for a in report.assumptions if a.standing == "failed"], report.kind
+        assert report.refused_because
+        assert report.joint is None
 
 
 def test_chosen_bounds_only_and_in_their_order(trained):

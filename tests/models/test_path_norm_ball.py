@@ -1,5 +1,6 @@
 """The complexity of a path-norm ball, the folding of scalings, and the bound that rests on them."""
 
+import dataclasses
 import math
 from itertools import product
 
@@ -202,3 +203,36 @@ def test_vacuous_bound_is_reported_not_hidden():
     report = PathNormBall(kind="path_norm_ball").evaluate(subject_of(30), 0.05)
     assert report.vacuous is True
     assert math.isfinite(report.value)
+
+
+@pytest.mark.parametrize("sides", ["one", "two"])
+def test_forms_differ_by_their_deviation_terms(sides):
+    def terms(form, **changes):
+        subject = dataclasses.replace(subject_of(scaled=False), input_sup_bound=1.0)
+        report = PathNormBall(kind="path_norm_ball", form=form, sides=sides, **changes).evaluate(subject, 0.05)
+        return {term.name: term.value for term in report.terms}, report.inputs
+
+    (sharp, inputs), (textbook, _), (expected, always) = terms("sharp"), terms("textbook"), terms("expected")
+    factor = 1 if sides == "one" else 2
+    choices = 1000 * 999 / inputs["radius_weight"]
+    cap, paid = inputs["loss_cap"], 0.95 * 0.05
+    assert sharp["deviation"] == pytest.approx(cap * math.sqrt(2 * math.log(factor * choices / paid) / 998))
+    events = 2 if sides == "one" else 3
+    assert textbook["deviation"] == pytest.approx(3 * cap * math.sqrt(math.log(events * choices / paid) / (2 * 998)))
+    choices = 1000 * 999 / always["radius_weight"]
+    assert expected["deviation"] == pytest.approx(cap * math.sqrt(math.log(factor * choices / 0.05) / (2 * 998)))
+    assert always["unit_ball_complexity_upper"] == pytest.approx(1.5 * math.sqrt(2 * math.log(8) / 998))
+    assert always["delta_for_monte_carlo"] == 0
+
+
+def test_form_of_every_sample_needs_bounded_inputs():
+    report = PathNormBall(kind="path_norm_ball", form="expected").evaluate(subject_of(), 0.05)
+    assert report.value is None
+    assert [a.name for a in report.assumptions if a.standing == "failed"] == ["inputs_bounded_beforehand"]
+
+
+def test_absolute_gap_is_bounded_and_measured_as_such():
+    report = PathNormBall(kind="path_norm_ball", sides="two").evaluate(subject_of(), 0.05)
+    one = PathNormBall(kind="path_norm_ball").evaluate(subject_of(), 0.05)
+    assert report.measured.value == abs(one.measured.value)
+    assert report.value > one.value
