@@ -4,26 +4,26 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+import numpy as np
 import onnx
 import safetensors.torch
 import torch
 from onnx.reference import ReferenceEvaluator
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
 
-from models.arrays import Inputs
+from models.encoding import CategoryColumn, InputEncoding, RawRows, complete_numbers
+from models.encoding_graph import CATEGORIES, INPUT, encoded, probe_rows, raw_inputs
 from models.errors import InvalidData, NumericalFailure
-from models.estimates import ExtendedFloat
 from models.hypothesis_spaces import AnyHypothesisSpace, HypothesisSpace
 from models.learned_model import LearnedModel, OutputRange
+from models.manifest import Certificate, ExportCheck, Manifest, ScalingRecord
 from models.onnx_graph import OnnxGraph
 from models.randomness import Randomness, normal_rows
 from models.scaling import AffineScaling
 
-FORMAT_VERSION: Literal[1] = 1
-INPUT = "inputs"
 OUTPUT = "outputs"
 
 EXPORT_TOLERANCE = 1e-9
@@ -32,75 +32,6 @@ EXPORT_TOLERANCE = 1e-9
 PROBE_ROWS = 64
 
 _SPACE: TypeAdapter[HypothesisSpace] = TypeAdapter(AnyHypothesisSpace)
-
-
-class ScalingRecord(BaseModel):
-    """x -> (x - shift) / scale by column."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    shift: tuple[float, ...]
-    scale: tuple[float, ...]
-
-
-class RangeRecord(BaseModel):
-    """The interval to which each output is clipped."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    lower: tuple[float, ...]
-    upper: tuple[float, ...]
-
-
-class Certificate(BaseModel):
-    """With probability `confidence` over `sample_size` held-out rows, E min(|f(x) - y|^2, M) is below the bound.
-
-    `loss_cap` is M, in label units squared: labels outside the training range may cost more, and then the population
-    risk may exceed the bound. `labels_outside_range` counts the held-out rows with such labels.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    risk_upper_bound: ExtendedFloat
-    loss_cap: ExtendedFloat
-    confidence: float
-    sample_size: int
-    labels_outside_range: int
-
-
-class ExportCheck(BaseModel):
-    """The graph against the model on `rows` probe inputs; `scale` is the largest |output| or scale of the outputs."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    rows: int
-    worst_absolute_difference: float
-    scale: float
-
-
-class Manifest(BaseModel):
-    """What a served model is. `provenance` holds the whole specification that made it: its samples can be re-drawn.
-
-    `digest` is the sha256 of the safetensors bytes followed by the canonical JSON of the manifest without `digest`.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    format_version: Literal[1] = FORMAT_VERSION
-    name: str
-    hypothesis_space: dict[str, Any]
-    input_names: tuple[str, ...]
-    output_names: tuple[str, ...]
-    dtype: Literal["FP64"] = "FP64"
-    input_scaling: ScalingRecord
-    output_scaling: ScalingRecord
-    output_range: RangeRecord | None = None
-    provenance: dict[str, Any]
-    certificate: Certificate | None = None
-    export_check: ExportCheck
-    weights_sha256: str
-    graph_sha256: str
-    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -125,37 +56,45 @@ def export(
     model: LearnedModel,
     *,
     name: str,
-    input_names: Sequence[str],
+    encoding: InputEncoding | Sequence[str],
     output_names: Sequence[str],
     provenance: dict[str, Any],
+    classes: CategoryColumn | None = None,
     certificate: Certificate | None = None,
-    probe: Inputs | None = None,
+    probe: RawRows | None = None,
 ) -> ExportedModel:
     """Write `model`, promoted to float64, as safetensors and as an ONNX graph, and compare the two.
 
-    The graph takes raw rows `inputs` [N, d] in the data's own units and gives `outputs` [N, k] in label units: scaling
-    and clipping are inside. Both files carry names, scaling and range as metadata, so that either is enough alone. The
-    graph is float64 throughout: every operator in use has a float64 kernel, a prediction then
-    agrees with the measured hypothesis to round-off, and small tables are not bound by the speed of float32.
+    The graph takes raw rows in the data's own units, `inputs` [N, c] and, where text columns are encoded, `categories`
+    [N, t], and gives `outputs` [N, k] in label units: encoding, scaling and clipping are inside. Both files carry
+    names, scaling and range as metadata, so that either is enough alone. The graph is float64 throughout: every
+    operator in use has a float64 kernel, a prediction then agrees with the measured hypothesis to round-off, and small
+    tables are not bound by the speed of float32.
 
-    `probe`: rows for the comparison; None: 64 normal rows in scaled units (a fixed stream).
+    `encoding`: the raw columns, or only names where each is a number that is never missing. `probe`: raw rows for the
+    comparison; None: 64 rows (a fixed stream), normal in scaled units, missing values and levels in turn.
 
     Raises:
         NumericalFailure: the graph differs from the model by more than 1e-9 of the outputs' scale, or is not finite.
         InvalidData: the graph would exceed 2 GiB.
     """
     model = promoted(model)
+    if not isinstance(encoding, InputEncoding):
+        encoding = complete_numbers(encoding)
     bounds = model.output_range
     description = {
         "name": name,
         "hypothesis_space": model.space.model_dump(mode="json"),
-        "input_names": list(input_names),
+        "input_names": list(encoding.names),
+        "encoding": None if encoding.is_identity else encoding.model_dump(mode="json"),
         "output_names": list(output_names),
+        "classes": None if classes is None else classes.model_dump(mode="json"),
         "input_scaling": _scaling_record(model.input_scaling),
         "output_scaling": _scaling_record(model.output_scaling),
         "output_range": None if bounds is None else {"lower": bounds.lower.tolist(), "upper": bounds.upper.tolist()},
     }
-    graph = onnx_graph(model, {key: _canonical_json(value) for key, value in description.items()})
+    graph = onnx_graph(model, encoding, {key: _canonical_json(value) for key, value in description.items()})
+    rows = _probe(model, encoding) if probe is None else probe
     # One entry: safetensors does not fix the order of several, and the bytes must be reproducible.
     weights = safetensors.torch.save(
         {key: value.contiguous() for key, value in sorted(model.parameters.items())},
@@ -165,7 +104,7 @@ def export(
         **description,
         provenance=provenance,
         certificate=certificate,
-        export_check=_compared(model, graph, _probe(model) if probe is None else probe.to("cpu", torch.float64)),
+        export_check=_compared(model, encoding, graph, rows),
         weights_sha256=hashlib.sha256(weights).hexdigest(),
         graph_sha256=hashlib.sha256(graph).hexdigest(),
     ).model_dump(mode="json")
@@ -209,10 +148,11 @@ def _canonical_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-def onnx_graph(model: LearnedModel, properties: Mapping[str, str] | None = None) -> bytes:
-    """The float64 graph of x -> clip(unscale(f(scale(x)))); `properties` become its metadata."""
+def onnx_graph(model: LearnedModel, encoding: InputEncoding, properties: Mapping[str, str] | None = None) -> bytes:
+    """The float64 graph of x -> clip(unscale(f(scale(encode(x))))); `properties` become its metadata."""
     graph = OnnxGraph(torch.float64)
-    shifted = graph.apply("Sub", graph.input(INPUT), graph.constant("input_shift", model.input_scaling.shift))
+    inputs = encoded(graph, encoding)
+    shifted = graph.apply("Sub", inputs, graph.constant("input_shift", model.input_scaling.shift))
     scaled = graph.apply("Div", shifted, graph.constant("input_scale", model.input_scaling.scale))
     value = model.space.onnx(graph, scaled, model.parameters)
     value = graph.apply("Mul", value, graph.constant("output_scale", model.output_scaling.scale))
@@ -221,8 +161,8 @@ def onnx_graph(model: LearnedModel, properties: Mapping[str, str] | None = None)
         # Clip takes scalar bounds only; each output has its own.
         value = graph.apply("Max", value, graph.constant("output_lower", model.output_range.lower))
         value = graph.apply("Min", value, graph.constant("output_upper", model.output_range.upper))
-    columns = len(model.input_scaling.shift), len(model.output_scaling.shift)
-    return graph.finish(INPUT, columns[0], OUTPUT, columns[1], value, properties)
+    outputs = len(model.output_scaling.shift)
+    return graph.finish(raw_inputs(encoding), OUTPUT, outputs, value, properties, texts=(CATEGORIES,))
 
 
 def promoted(model: LearnedModel) -> LearnedModel:
@@ -232,7 +172,8 @@ def promoted(model: LearnedModel) -> LearnedModel:
 
 
 def _check_fit(model: LearnedModel, record: Manifest) -> None:
-    inputs, outputs = len(record.input_names), len(record.output_names)
+    inputs = len(record.input_names) if record.encoding is None else record.encoding.dimension
+    outputs = len(record.output_names)
     stored = sum(value.numel() for value in model.parameters.values())
     try:
         fits = model(torch.zeros(1, inputs, dtype=torch.float64)).shape == (1, outputs)
@@ -242,20 +183,22 @@ def _check_fit(model: LearnedModel, record: Manifest) -> None:
         raise InvalidData("The stored tensors do not fit the hypothesis space of the manifest.")
 
 
-def _probe(model: LearnedModel) -> Inputs:
+def _probe(model: LearnedModel, encoding: InputEncoding) -> RawRows:
     rows = normal_rows(Randomness(0), "export_probe", PROBE_ROWS, len(model.input_scaling.shift))
-    return model.input_scaling.invert(rows)
+    return probe_rows(encoding, model.input_scaling.invert(rows)[:, : len(encoding.numbers)])
 
 
-def _compared(model: LearnedModel, graph: bytes, probe: Inputs) -> ExportCheck:
-    expected = model(probe)
-    (values,) = ReferenceEvaluator(onnx.load_from_string(graph)).run(None, {INPUT: probe.numpy()})
+def _compared(model: LearnedModel, encoding: InputEncoding, graph: bytes, probe: RawRows) -> ExportCheck:
+    expected = model(encoding.encode(probe))
+    feeds: dict[str, Any] = {INPUT: probe.numbers.numpy(), CATEGORIES: np.array(probe.texts, dtype=object).T}
+    chosen = {name: feeds[name] for name in raw_inputs(encoding)}
+    (values,) = ReferenceEvaluator(onnx.load_from_string(graph)).run(None, chosen)
     scale = max(float(expected.abs().max()), float(model.output_scaling.scale.max()))
     worst = float((torch.from_numpy(values) - expected).abs().max())
     # Written so that NaN fails too.
     if not worst <= EXPORT_TOLERANCE * scale:
         raise NumericalFailure(f"The exported graph differs from the model by {worst:.3g} at scale {scale:.3g}.")
-    return ExportCheck(rows=len(probe), worst_absolute_difference=worst, scale=scale)
+    return ExportCheck(rows=len(expected), worst_absolute_difference=worst, scale=scale)
 
 
 def _vector(values: tuple[float, ...]) -> torch.Tensor:

@@ -1,6 +1,7 @@
 """Where a job's data come from: a synthetic target or the rows of a stored dataset."""
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,7 +13,7 @@ from models.measures import Measure
 from models.plan import TableShape
 from models.problems import Problem, SyntheticProblem, split_table
 from models.randomness import Randomness
-from models.tables import incomplete_column
+from models.table_columns import ChosenColumns, Missing, choose_columns
 from models.targets import AnyTarget
 
 if TYPE_CHECKING:
@@ -71,16 +72,21 @@ class TargetData(_Data):
 
 
 class DatasetData(_Data):
-    """Rows of a stored table. `feature_columns` None: every numeric column that is not a target.
+    """Rows of a stored table. `feature_columns` None: every number that is not a target, and the categories.
 
-    `test_rows` (0-based) fixes the test rows, so that published splits can be reproduced; otherwise `test_fraction`
-    of the rows are drawn.
+    `category_columns`: text, or numbers that are codes, encoded one-hot by the levels of the training rows; another
+    level counts as none of them. A target that is a category makes it a classification, with one-hot labels.
+    `missing`: "impute" gives a missing number the training mean and the model a 0/1 input that says so, where
+    training rows miss some; rows without a label are left out. `test_rows` (0-based) fixes the test rows, so that
+    published splits can be reproduced; otherwise `test_fraction` of the rows with a label are drawn.
     """
 
     kind: Literal["dataset"]
     dataset_id: Annotated[str, Field(pattern=r"^ds_[0-9a-z]{1,40}$")]
     target_columns: Annotated[tuple[Column, ...], Field(min_length=1, max_length=1000)]
     feature_columns: Annotated[tuple[Column, ...], Field(min_length=1, max_length=10_000)] | None = None
+    category_columns: Annotated[tuple[Column, ...], Field(max_length=10_000)] = ()
+    missing: Missing = "impute"
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
     test_rows: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1, max_length=1_000_000)] | None = (
         None
@@ -88,52 +94,44 @@ class DatasetData(_Data):
 
     @model_validator(mode="after")
     def _columns_are_distinct(self) -> "DatasetData":
-        named = [*self.target_columns, *(self.feature_columns or ())]
-        twice = next((name for name in named if named.count(name) > 1), None) if len(named) < 1000 else None
-        if twice is not None or len(set(named)) != len(named):
-            refuse("/feature_columns", f"Column {twice or '?'!r} is named twice.")
+        named = Counter([*self.target_columns, *(self.feature_columns or ())])
+        categories = Counter(self.category_columns)
+        for field, counts in (("feature_columns", named), ("category_columns", categories)):
+            twice = next((name for name, times in counts.items() if times > 1), None)
+            if twice is not None:
+                refuse(f"/{field}", f"Column {twice!r} is named twice.")
         return self
+
+    def columns(self, table: TableShape) -> ChosenColumns:
+        """The columns by their parts. Raises InvalidData where one does not serve."""
+        return choose_columns(table, self.target_columns, self.feature_columns, self.category_columns, self.missing)
 
     def problem(self, context: "RunContext", randomness: Randomness) -> Problem:
         """The table, split."""
-        return split_table(
-            context.table(self.dataset_id),
-            self.target_columns,
-            self.feature_columns,
-            self.test_fraction,
-            self.test_rows,
-            randomness,
-        )
+        table = context.table(self.dataset_id)
+        columns = self.columns(table.shape(self.category_columns))
+        return split_table(table, columns, self.test_fraction, self.test_rows, randomness)
 
     def shape(self, tables: Mapping[str, TableShape]) -> tuple[int, int, int | None]:
-        """From the stored description.
+        """From the stored description; d, k and the rows are exact or upper bounds.
 
         Raises:
-            InvalidData: a column is not there, holds text or misses values, a test row is not there, or no row is left
-                on one side.
+            InvalidData: a column does not serve, a test row is not there, or no row is left on one side.
         """
         table = tables[self.dataset_id]
-        for role, names in (("target_columns", self.target_columns), ("feature_columns", self.feature_columns or ())):
-            for name in names:
-                if name not in table.columns:
-                    known = ", ".join(table.columns[:50])
-                    raise InvalidData(f"There is no column {name!r}; there are {known}.", f"/data/{role}")
-                if name not in table.numeric:
-                    raise InvalidData(f"Column {name!r} holds text; name numeric columns only.", f"/data/{role}")
-        features = self.feature_columns or tuple(n for n in table.numeric if n not in self.target_columns)
-        if not features:
-            raise InvalidData("No numeric feature column is left.", "/data/feature_columns")
-        for role, names in (("target_columns", self.target_columns), ("feature_columns", features)):
-            for name in names:
-                if table.incomplete.get(name):
-                    raise InvalidData(incomplete_column(name, table.incomplete[name]), f"/data/{role}")
-        if self.test_rows is not None and max(self.test_rows) >= table.rows:
-            raise InvalidData(f"Test row {max(self.test_rows)} is outside 0..{table.rows - 1}.", "/data/test_rows")
-        test = len(set(self.test_rows)) if self.test_rows else max(1, round(self.test_fraction * table.rows))
-        if table.rows - test < 1:
-            field = "test_rows" if self.test_rows else "test_fraction"
-            raise InvalidData(f"All {table.rows} rows would be test rows: no training row is left.", f"/data/{field}")
-        return len(features), len(self.target_columns), table.rows - test
+        columns = self.columns(table)
+        labelled = columns.labelled_rows(table)
+        if self.test_rows is None:
+            training, field = labelled - max(1, round(self.test_fraction * labelled)), "test_fraction"
+        else:
+            if max(self.test_rows) >= table.rows:
+                raise InvalidData(f"Test row {max(self.test_rows)} is outside 0..{table.rows - 1}.", "/data/test_rows")
+            training, field = min(labelled, table.rows - len(set(self.test_rows))), "test_rows"
+        if training < 1:
+            raise InvalidData(
+                f"{labelled} rows have a label, and all would be test rows: no training row is left.", f"/data/{field}"
+            )
+        return columns.input_dimension(table), columns.output_dimension(table), training
 
 
 Data = Annotated[TargetData | DatasetData, Field(discriminator="kind")]

@@ -6,7 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
+from models.arrays import Labels, Outputs
 from models.decomposition.advice import ARITHMETIC_FLOOR, NOISE_FLOOR, SIGNIFICANT, Advice
 from models.errors import NumericalFailure
 from models.estimates import Estimate, closed_form, mean_estimate
@@ -14,7 +17,7 @@ from models.learned_model import LearnedModel
 from models.learners.base import LearningCurvePoint
 from models.problems import Problem
 from models.risks import predictions, squared_losses
-from models.samples import Sample
+from models.samples import Sample, one_hot
 
 STILL_FALLING = 0.9
 """The last fifth of the steps took the empirical risk below this fraction of what it was."""
@@ -27,6 +30,8 @@ class FitRisks:
     `trained`: population risk, from the held-out rows. `trained_empirical`: risk on the training sample, a number.
     `generalization_gap`: their difference; its error is that of `trained`. `baseline`: population risk of the mean
     training label. `noise`: E|y - f*(x)|^2, None where unknown. `rmse`: root mean squared error by output name.
+    `accuracy`, `accuracy_empirical`: how often the largest output is the class, where labels are one-hot, on the
+    held-out rows and on the training sample.
     """
 
     trained: Estimate
@@ -35,17 +40,26 @@ class FitRisks:
     baseline: Estimate
     noise: Estimate | None
     rmse: dict[str, Estimate]
+    accuracy: Estimate | None = None
+    accuracy_empirical: Estimate | None = None
 
     def record(self) -> dict[str, Any]:
-        """JSON of the risks; `noise` only where it is known, `explained_variance` = 1 - trained/baseline."""
+        """JSON of the risks; noise and accuracies only where known, `explained_variance` = 1 - trained/baseline."""
         estimates = {
             "trained": self.trained,
             "trained_empirical": self.trained_empirical,
             "generalization_gap": self.generalization_gap,
             "baseline": self.baseline,
         }
-        if self.noise is not None:
-            estimates["noise"] = self.noise
+        estimates |= {
+            name: value
+            for name, value in (
+                ("noise", self.noise),
+                ("accuracy", self.accuracy),
+                ("accuracy_empirical", self.accuracy_empirical),
+            )
+            if value is not None
+        }
         record: dict[str, Any] = {name: value.model_dump(mode="json") for name, value in estimates.items()}
         record["rmse"] = {name: value.model_dump(mode="json") for name, value in self.rmse.items()}
         if self.baseline.value > 0:
@@ -61,13 +75,15 @@ def fit_risks(model: LearnedModel, problem: Problem, training: Sample, held_out:
     """
     placed = replace(model, parameters={name: value.to(device) for name, value in model.parameters.items()})
     outputs = predictions(placed, held_out.inputs.to(device)).cpu()
-    empirical = squared_losses(predictions(placed, training.inputs.to(device)).cpu(), training.labels)
+    fitted = predictions(placed, training.inputs.to(device)).cpu()
+    empirical = squared_losses(fitted, training.labels)
     losses = squared_losses(outputs, held_out.labels)
     if not bool(torch.isfinite(losses).all() and torch.isfinite(empirical).all()):
         raise NumericalFailure("A prediction is not finite.")
     trained, trained_empirical = mean_estimate(losses), closed_form(float(empirical.mean()))
     mean_label = training.labels.mean(dim=0, keepdim=True).expand_as(held_out.labels)
     columns = ((outputs - held_out.labels) ** 2).unbind(dim=1)
+    classified = one_hot(training.labels)
     return FitRisks(
         trained=trained,
         trained_empirical=trained_empirical,
@@ -79,7 +95,14 @@ def fit_risks(model: LearnedModel, problem: Problem, training: Sample, held_out:
         baseline=mean_estimate(squared_losses(mean_label, held_out.labels)),
         noise=None if problem.noise_variance is None else closed_form(problem.noise_variance),
         rmse={name: _root(mean_estimate(c)) for name, c in zip(problem.output_names, columns, strict=True)},
+        accuracy=mean_estimate(_hits(outputs, held_out.labels)) if classified else None,
+        accuracy_empirical=closed_form(float(_hits(fitted, training.labels).mean())) if classified else None,
     )
+
+
+def _hits(outputs: Outputs, labels: Labels) -> Float[Tensor, " n"]:
+    """1 where the largest output is the label's class; a label without a class, unseen in training, is never hit."""
+    return labels.gather(1, outputs.argmax(dim=1, keepdim=True)).flatten()
 
 
 def _root(mean_square: Estimate) -> Estimate:

@@ -1,6 +1,6 @@
 """ONNX graphs written node by node, without tracing: the graph is the formula of the hypothesis."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import onnx
@@ -11,6 +11,8 @@ from torch import Tensor
 from models.errors import InvalidData
 
 OPSET = 17
+ML_OPSET = 3
+_ML_DOMAIN = "ai.onnx.ml"
 IR_VERSION = 8
 """Old enough for every runtime in use; nothing newer is needed by the operators here."""
 
@@ -33,6 +35,7 @@ class OnnxGraph:
         self._nodes: list[onnx.NodeProto] = []
         self._initializers: list[onnx.TensorProto] = []
         self._names: set[str] = set()
+        self._domains = {"": OPSET}
         self._bytes = 0
 
     def _fresh(self, name: str) -> str:
@@ -73,6 +76,23 @@ class OnnxGraph:
         self._nodes.append(helper.make_node(operator, list(inputs), [output], **attributes))
         return output
 
+    def cast_to_number(self, value: str) -> str:
+        """Truth values as 0 and 1 of the graph's precision."""
+        return self.apply("Cast", value, to=self._element_type)
+
+    def text_codes(self, texts: str, keys: Sequence[str]) -> str:
+        """int64: the place of each text among `keys`, -1 for any other."""
+        output = self._fresh("codes")
+        codes = list(range(len(keys)))
+        self._nodes.append(
+            helper.make_node(
+                "LabelEncoder", [texts], [output], domain=_ML_DOMAIN,
+                keys_strings=list(keys), values_int64s=codes, default_int64=-1,
+            )
+        )  # fmt: skip
+        self._domains[_ML_DOMAIN] = ML_OPSET
+        return output
+
     def affine(self, inputs: str, weights: Tensor, biases: Tensor | None, name: str) -> str:
         """inputs @ weights^T + biases, for weights (m, d) and biases (m,)."""
         product = self.apply("MatMul", inputs, self.constant(f"{name}_weights", weights.T))
@@ -80,16 +100,17 @@ class OnnxGraph:
 
     def finish(
         self,
-        input_name: str,
-        input_columns: int,
+        inputs: Mapping[str, int],
         output_name: str,
         output_columns: int,
         value: str,
         properties: Mapping[str, str] | None = None,
+        texts: Collection[str] = (),
     ) -> bytes:
-        """The serialised model: `input_name` [N, input_columns] -> `output_name` [N, output_columns], which is `value`.
+        """The serialised model: tensors [N, columns] by name -> `output_name` [N, output_columns], which is `value`.
 
-        `properties`: the model's metadata, for whoever meets the file alone.
+        `texts` names the inputs that are tensors of strings. `properties`: the model's metadata, for whoever meets the
+        file alone.
 
         Raises:
             onnx.checker.ValidationError: the graph is not valid ONNX.
@@ -98,12 +119,20 @@ class OnnxGraph:
         graph = helper.make_graph(
             self._nodes,
             "hypothesis",
-            [helper.make_tensor_value_info(input_name, self._element_type, ["N", input_columns])],
+            [
+                helper.make_tensor_value_info(
+                    name, TensorProto.STRING if name in texts else self._element_type, ["N", columns]
+                )
+                for name, columns in inputs.items()
+            ],
             [helper.make_tensor_value_info(output_name, self._element_type, ["N", output_columns])],
             self._initializers,
         )
         model = helper.make_model(
-            graph, producer_name="riskscope", opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
+            graph,
+            producer_name="riskscope",
+            opset_imports=[helper.make_opsetid(domain, opset) for domain, opset in self._domains.items()],
+            ir_version=IR_VERSION,
         )
         helper.set_model_props(model, dict(properties or {}))
         onnx.checker.check_model(model, full_check=True)

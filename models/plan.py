@@ -2,12 +2,16 @@
 
 from pydantic import BaseModel, ConfigDict
 
+MOST_LEVELS = 1000
+"""A column with more distinct values than this is no category."""
+
 
 class TableShape(BaseModel):
     """What is known of a dataset before it is read.
 
-    `columns` in file order; `numeric` names those of numbers; `incomplete` counts missing and non-finite values of the
-    columns that have any.
+    `columns` in file order; `numeric` names those of numbers, `dates` those of dates and times, which are text.
+    `incomplete` counts missing values, `infinite` infinite ones, by the columns that have any; `distinct` counts the
+    values of columns that have at most MOST_LEVELS, missing ones apart.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -15,7 +19,10 @@ class TableShape(BaseModel):
     rows: int
     columns: tuple[str, ...]
     numeric: tuple[str, ...]
+    dates: tuple[str, ...] = ()
     incomplete: dict[str, int] = {}
+    infinite: dict[str, int] = {}
+    distinct: dict[str, int] = {}
 
 
 class Plan(BaseModel):

@@ -5,10 +5,12 @@ from typing import Protocol, runtime_checkable
 
 import torch
 
+from models.encoding import CategoryColumn, InputEncoding, category_of, complete_numbers, learn_encoding, raw_rows
 from models.errors import InvalidData
 from models.measures import Measure, draw_inputs, sup_bound
 from models.randomness import Randomness, normal_rows
 from models.samples import Sample
+from models.table_columns import ChosenColumns
 from models.tables import Table
 from models.targets.base import KnownFacts, Target
 
@@ -23,8 +25,8 @@ class Problem(Protocol):
     """
 
     @property
-    def input_names(self) -> tuple[str, ...]:
-        """The d inputs."""
+    def encoding(self) -> InputEncoding:
+        """From raw columns to the d inputs."""
 
     @property
     def output_names(self) -> tuple[str, ...]:
@@ -65,9 +67,9 @@ class SyntheticProblem:
     training_rows: int | None = None
 
     @property
-    def input_names(self) -> tuple[str, ...]:
-        """x1 .. xd."""
-        return tuple(f"x{index + 1}" for index in range(self.dimension))
+    def encoding(self) -> InputEncoding:
+        """x1 .. xd, as they are."""
+        return complete_numbers([f"x{index + 1}" for index in range(self.dimension)])
 
     @property
     def output_names(self) -> tuple[str, ...]:
@@ -116,16 +118,22 @@ class SyntheticProblem:
 
 @dataclass(frozen=True)
 class TabularProblem:
-    """Rows of a table, split once into training and test rows; f* and the noise are unknown."""
+    """Rows of a table, split once into training and test rows and encoded; f* and the noise are unknown.
 
-    input_names: tuple[str, ...]
+    `encoding` and `classes` (the target column of a classification, None otherwise) were learnt from the training
+    rows alone. `unlabelled_rows` were left out.
+    """
+
+    encoding: InputEncoding
     output_names: tuple[str, ...]
     training: Sample
     test: Sample
     noise_variance: float | None = None
     input_sup_bound: float | None = None
     scale_by_default: bool = True
+    classes: CategoryColumn | None = None
     unused_columns: tuple[str, ...] = ()
+    unlabelled_rows: int = 0
 
     @property
     def training_rows(self) -> int | None:
@@ -151,42 +159,62 @@ class TabularProblem:
 
 def split_table(
     table: Table,
-    target_columns: tuple[str, ...],
-    feature_columns: tuple[str, ...] | None,
+    columns: ChosenColumns,
     test_fraction: float,
     test_rows: tuple[int, ...] | None,
     randomness: Randomness,
 ) -> TabularProblem:
-    """Choose columns and rows: the named test rows, or a random `test_fraction` (stream `test_rows`), at least one row.
+    """The named test rows, or a random `test_fraction` of the rows with a label (stream `test_rows`), at least one.
 
-    The fraction gives the nearest whole number of rows. `feature_columns` None: every numeric column that is no target.
+    The fraction gives the nearest whole number of rows. What depends on values (levels, means) is learnt from the
+    training rows.
 
     Raises:
-        InvalidData: no feature is left, a column does not serve, or one side of the split would be empty.
+        InvalidData: one side of the split would be empty.
     """
-    features = feature_columns or tuple(
-        name for name in table.order if name in table.numbers and name not in target_columns
-    )
-    if not features:
-        raise InvalidData("No numeric feature column is left beside the target columns.", "/data/feature_columns")
-    inputs = table.matrix(features, "feature_columns")
-    labels = table.matrix(target_columns, "target_columns")
+    labelled = _labelled_rows(table, columns)
     if test_rows is not None:
         outside = [row for row in test_rows if not 0 <= row < table.rows]
         if outside:
             raise InvalidData(f"Test row {outside[0]} is outside 0..{table.rows - 1}.", "/data/test_rows")
-        chosen = torch.tensor(sorted(set(test_rows)), dtype=torch.int64)
+        in_test = torch.zeros(table.rows, dtype=torch.bool)
+        in_test[torch.tensor(test_rows, dtype=torch.int64)] = True
+        in_test = in_test[labelled]
     else:
-        count = max(1, round(test_fraction * table.rows))
-        chosen = torch.randperm(table.rows, generator=randomness.generator("test_rows"))[:count]
-    in_test = torch.zeros(table.rows, dtype=torch.bool)
-    in_test[chosen] = True
+        count = max(1, round(test_fraction * len(labelled)))
+        in_test = torch.zeros(len(labelled), dtype=torch.bool)
+        in_test[torch.randperm(len(labelled), generator=randomness.generator("test_rows"))[:count]] = True
     if bool(in_test.all()) or not bool(in_test.any()):
-        raise InvalidData(f"{table.rows} rows cannot be split into training and test rows.", "/data/test_fraction")
+        detail = f"{len(labelled)} rows with a label cannot be split into training and test rows."
+        raise InvalidData(detail, "/data/test_fraction" if test_rows is None else "/data/test_rows")
+    training, test = labelled[~in_test], labelled[in_test]
+    encoding = learn_encoding(table, columns.features, columns.categories, training)
+    classes = category_of(table, columns.targets[0], training) if columns.classification else None
+
+    def sample(rows: torch.Tensor) -> Sample:
+        inputs = encoding.encode(raw_rows(table, columns.features, rows))
+        if classes is None:
+            return Sample(inputs, torch.stack([table.numbers[name][rows] for name in columns.targets], dim=1))
+        raw = raw_rows(table, columns.targets, rows)
+        return Sample(inputs, classes.encode(raw.numbers[:, 0] if classes.values == "number" else raw.texts[0]))
+
+    named = {*columns.features, *columns.targets}
     return TabularProblem(
-        input_names=features,
-        output_names=target_columns,
-        unused_columns=tuple(name for name in table.order if name not in {*features, *target_columns}),
-        training=Sample(inputs[~in_test], labels[~in_test]),
-        test=Sample(inputs[in_test], labels[in_test]),
+        encoding=encoding,
+        output_names=columns.targets if classes is None else tuple(classes.encoded_names),
+        training=sample(training),
+        test=sample(test),
+        classes=classes,
+        unused_columns=tuple(name for name in table.order if name not in named),
+        unlabelled_rows=table.rows - len(labelled),
     )
+
+
+def _labelled_rows(table: Table, columns: ChosenColumns) -> torch.Tensor:
+    present = torch.ones(table.rows, dtype=torch.bool)
+    for name in columns.targets:
+        if name in table.texts:
+            present &= torch.tensor([bool(cell) for cell in table.texts[name]], dtype=torch.bool)
+        else:
+            present &= ~torch.isnan(table.numbers[name])
+    return torch.nonzero(present).flatten()

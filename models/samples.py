@@ -26,3 +26,8 @@ class Sample:
     def to(self, dtype: torch.dtype, device: str | torch.device = "cpu") -> "Sample":
         """The same rows in another precision or place."""
         return Sample(self.inputs.to(device, dtype), self.labels.to(device, dtype))
+
+
+def one_hot(labels: Labels) -> bool:
+    """Whether the labels name one of k >= 2 classes: zeros and a single one in every row."""
+    return labels.shape[1] > 1 and bool(((labels == 0) | (labels == 1)).all()) and bool((labels.sum(dim=1) == 1).all())

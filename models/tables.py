@@ -1,20 +1,13 @@
 """A table as the mathematics sees it: named columns of numbers or of text."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from models.errors import InvalidData
-
-
-def incomplete_column(name: str, count: int) -> str:
-    """Why a column cannot serve, and what to do."""
-    return (
-        f"Column {name!r} holds {count} missing or non-finite values: complete or drop these rows, or leave the column "
-        "out of feature_columns."
-    )
+from models.plan import MOST_LEVELS, TableShape
 
 
 @dataclass(frozen=True)
@@ -26,21 +19,23 @@ class Table:
     texts: dict[str, list[str | None]]
     rows: int
 
-    def matrix(self, columns: tuple[str, ...], role: str) -> Float[Tensor, "n columns"]:
-        """The named columns side by side, float64.
+    def shape(self, categories: Collection[str] = ()) -> TableShape:
+        """What a stored description says; distinct values are counted for `categories` only."""
+        missing = {name: int(torch.isnan(column).sum()) for name, column in self.numbers.items()}
+        missing |= {name: sum(not cell for cell in column) for name, column in self.texts.items()}
+        infinite = {name: int(torch.isinf(column).sum()) for name, column in self.numbers.items()}
+        distinct = {name: self._distinct(name) for name in categories if name in self.order}
+        return TableShape(
+            rows=self.rows,
+            columns=self.order,
+            numeric=tuple(name for name in self.order if name in self.numbers),
+            incomplete={name: count for name, count in missing.items() if count},
+            infinite={name: count for name, count in infinite.items() if count},
+            distinct={name: count for name, count in distinct.items() if count <= MOST_LEVELS},
+        )
 
-        `role` ("feature_columns", "target_columns") names the field that an error points to.
-
-        Raises:
-            InvalidData: a column is missing, holds text, or holds a missing or non-finite value.
-        """
-        for name in columns:
-            if name in self.texts:
-                raise InvalidData(f"Column {name!r} holds text; name numeric columns only.", f"/data/{role}")
-            if name not in self.numbers:
-                known = ", ".join(self.order[:50])
-                raise InvalidData(f"There is no column {name!r}; there are {known}.", f"/data/{role}")
-            bad = int((~torch.isfinite(self.numbers[name])).sum())
-            if bad:
-                raise InvalidData(incomplete_column(name, bad), f"/data/{role}")
-        return torch.stack([self.numbers[name] for name in columns], dim=1)
+    def _distinct(self, name: str) -> int:
+        if name in self.texts:
+            return len({cell for cell in self.texts[name] if cell})
+        column = self.numbers[name]
+        return len(torch.unique(column[~torch.isnan(column)]))

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from models.artefacts import Certificate, ExportedModel, export, promoted
+from models.artefacts import ExportedModel, export, promoted
 from models.assumptions import Assumption
 from models.bound_evaluation import BoundList, Delta, bound_subject, chosen_bounds, evaluate_all, joint_confidence
 from models.bounds import BoundReport, BoundSubject
@@ -20,6 +20,7 @@ from models.hypothesis_spaces import AnyHypothesisSpace
 from models.learned_model import LearnedModel
 from models.learners import AnyLearner, Fitted
 from models.learning import label_range, learn
+from models.manifest import Certificate
 from models.plan import Plan, TableShape
 from models.problems import Problem, TabularProblem
 from models.provenance import Provenance, draw_samples
@@ -198,8 +199,9 @@ class Fit(Experiment):
         exported = export(
             model,
             name=self.name,
-            input_names=problem.input_names,
+            encoding=problem.encoding,
             output_names=problem.output_names,
+            classes=problem.classes if isinstance(problem, TabularProblem) else None,
             provenance=provenance.model_dump(mode="json"),
             certificate=certificate,
         )
@@ -225,8 +227,8 @@ class Fit(Experiment):
             "learner": self.learner.model_dump(mode="json"),
             "dimension": subject.training.inputs.shape[1],
             "sample_size": subject.training.size,
-            "input_columns": list(problem.input_names),
-            "unused_columns": list(problem.unused_columns) if isinstance(problem, TabularProblem) else [],
+            "input_columns": list(problem.encoding.names),
+            **_table_summary(problem),
             "held_out_size": subject.held_out.size,
             "scaled_from_sample": subject.scaled_from_sample,
             "risks": risks.record(),
@@ -241,3 +243,14 @@ class Fit(Experiment):
             },
             "advice": fit_advice(risks, fitted.curve).model_dump(mode="json"),
         }
+
+
+def _table_summary(problem: Problem) -> dict[str, Any]:
+    if not isinstance(problem, TabularProblem):
+        return {"unused_columns": []}
+    return {
+        "encoded_inputs": list(problem.encoding.encoded_names),
+        "unused_columns": list(problem.unused_columns),
+        "unlabelled_rows": problem.unlabelled_rows,
+        "classes": None if problem.classes is None else list(problem.output_names),
+    }

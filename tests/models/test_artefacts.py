@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from models import artefacts
+from models.encoding import RawRows, complete_numbers
 from models.errors import InvalidData, NumericalFailure
 from models.hypothesis_spaces.deep import Deep
 from models.hypothesis_spaces.two_layer import TwoLayer
 from models.learned_model import LearnedModel, OutputRange
+from models.manifest import Certificate
 from models.onnx_graph import OnnxGraph
 from models.randomness import Randomness, normal_rows
 from models.scaling import AffineScaling, identity_scaling
@@ -29,7 +31,7 @@ def a_model(dtype=torch.float64, space=None, clipped=True) -> LearnedModel:
 
 
 def exported(model=None, **changes) -> artefacts.ExportedModel:
-    settings = {"name": "m", "input_names": ["a", "b", "c"], "output_names": ["y"], "provenance": {"seed": 1}}
+    settings = {"name": "m", "encoding": ["a", "b", "c"], "output_names": ["y"], "provenance": {"seed": 1}}
     return artefacts.export(model or a_model(), **{**settings, **changes})
 
 
@@ -113,7 +115,7 @@ def test_single_precision_model_is_promoted_before_it_is_written():
 
 
 def test_export_check_is_recorded_on_the_rows_that_were_given():
-    check = exported(probe=ROWS).manifest["export_check"]
+    check = exported(probe=RawRows(ROWS)).manifest["export_check"]
     assert check["rows"] == 50
     assert check["worst_absolute_difference"] <= 1e-12 * check["scale"]
 
@@ -136,7 +138,7 @@ def test_model_that_is_not_finite_is_not_exported():
 
 
 def test_certificate_and_provenance_travel_with_the_model():
-    certificate = artefacts.Certificate(
+    certificate = Certificate(
         risk_upper_bound=float("inf"), loss_cap=2.0, confidence=0.95, sample_size=100, labels_outside_range=1
     )
     manifest = exported(certificate=certificate, provenance={"kind": "fit", "seed": 3}).manifest
@@ -156,7 +158,7 @@ def test_runtime_has_kernels_of_both_precisions(operator, dtype):
     graph = OnnxGraph(dtype)
     value = graph.apply(operator, graph.input("inputs"))
     value = graph.apply("MatMul", value, graph.constant("w", torch.eye(2)))
-    session = onnxruntime.InferenceSession(graph.finish("inputs", 2, "outputs", 2, value))
+    session = onnxruntime.InferenceSession(graph.finish({"inputs": 2}, "outputs", 2, value))
     (served,) = session.run(None, {"inputs": torch.full((1, 2), 0.25, dtype=dtype).numpy()})
     expected = getattr(torch, operator.lower())(torch.tensor(0.25, dtype=dtype))
     assert float(served[0, 0]) == pytest.approx(float(expected), rel=1e-6)
@@ -179,7 +181,7 @@ def test_graph_has_no_custom_operators():
         identity_scaling(3),
         identity_scaling(1),
     )
-    graph = onnx.load_from_string(artefacts.onnx_graph(model))
+    graph = onnx.load_from_string(artefacts.onnx_graph(model, complete_numbers("abc")))
     assert {node.domain for node in graph.graph.node} == {""}
 
 

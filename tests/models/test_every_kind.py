@@ -248,7 +248,7 @@ class TestAHypothesisSpace:
         model = LearnedModel(
             space, self.moved(space), standardisation(inputs), standardisation(labels), span if clipped else None
         )
-        exported = artefacts.export(model, name="m", input_names="abc", output_names="uv", provenance={})
+        exported = artefacts.export(model, name="m", encoding="abc", output_names="uv", provenance={})
         session = onnxruntime.InferenceSession(exported.graph, providers=["CPUExecutionProvider"])
         (served,) = session.run(["outputs"], {"inputs": inputs.numpy()})
         expected = model(inputs)

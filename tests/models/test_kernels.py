@@ -88,7 +88,7 @@ def test_graph_equals_torch_at_every_angle(kernel):
     inputs = torch.cat([anchors[:, 0], near, torch.linspace(-1e4, 1e4, 4001, dtype=torch.float64)])[:, None]
     graph = OnnxGraph()
     value = kernel_nodes(graph, kernel, graph.input("inputs"), anchors, None)
-    session = onnxruntime.InferenceSession(graph.finish("inputs", 1, "outputs", 3, value))
+    session = onnxruntime.InferenceSession(graph.finish({"inputs": 1}, "outputs", 3, value))
     (served,) = session.run(None, {"inputs": inputs.numpy()})
     torch.testing.assert_close(
         torch.from_numpy(served), kernel_matrix(kernel, inputs, anchors, None), rtol=1e-13, atol=1e-13

@@ -24,7 +24,7 @@ def test_graph_of_an_activation_equals_torch_in_float64(activation):
     values = torch.linspace(-40, 40, 4001, dtype=torch.float64)[:, None]
     graph = OnnxGraph()
     value = activation_nodes(graph, activation, graph.input("values"))
-    session = onnxruntime.InferenceSession(graph.finish("values", 1, "outputs", 1, value))
+    session = onnxruntime.InferenceSession(graph.finish({"values": 1}, "outputs", 1, value))
     (served,) = session.run(None, {"values": values.numpy()})
     torch.testing.assert_close(torch.from_numpy(served), ACTIVATIONS[activation](values), rtol=1e-12, atol=1e-14)
 

@@ -7,6 +7,7 @@ import torch
 from models import artefacts
 from models.hypothesis_spaces.two_layer import TwoLayer
 from models.learned_model import LearnedModel, OutputRange
+from models.manifest import Certificate
 from models.randomness import Randomness
 from models.scaling import standardisation
 
@@ -22,7 +23,7 @@ def exported_plane(certificate=None):
     span = OutputRange(labels.amin(0), labels.amax(0))
     model = LearnedModel(space, parameters, standardisation(inputs), standardisation(labels), span)
     exported = artefacts.export(
-        model, name="m", input_names="abc", output_names="y", provenance={}, certificate=certificate
+        model, name="m", encoding="abc", output_names="y", provenance={}, certificate=certificate
     )
     return model, inputs, exported
 
@@ -39,7 +40,7 @@ def test_served_predictions_equal_the_measured_hypothesis(client, register_expor
 
 
 def test_certificate_travels_with_the_answer(client, register_exported):
-    certificate = artefacts.Certificate(
+    certificate = Certificate(
         risk_upper_bound=math.inf, loss_cap=2.0, confidence=0.95, sample_size=40, labels_outside_range=1
     )
     _, _, exported = exported_plane(certificate)
