@@ -8,12 +8,13 @@ from models.catalogue import FAMILIES, KindDescription, describe
 from models.errors import InvalidData
 from models.estimates import Estimate, ExtendedFloat
 from models.experiments import AnyExperiment, Experiment
-from models.plan import Plan, TableShape
+from models.plan import MOST_LEVELS, Plan, TableShape
 
 JobSpecification = AnyExperiment
 """The discriminated union of every kind of job; a new kind shows in OpenAPI by itself."""
 
 __all__ = [
+    "MOST_LEVELS",
     "Estimate",
     "Experiment",
     "ExtendedFloat",
@@ -65,12 +66,16 @@ def table_shape(rows: int, columns: Sequence[Mapping[str, Any]]) -> TableShape:
         rows=rows,
         columns=tuple(column["name"] for column in columns),
         numeric=tuple(column["name"] for column in columns if column["type"] == "number"),
-        incomplete={
-            column["name"]: column["nulls"] + column["non_finite"]
-            for column in columns
-            if column["nulls"] + column["non_finite"]
-        },
+        dates=tuple(column["name"] for column in columns if column["type"] == "date"),
+        incomplete={column["name"]: missing for column in columns if (missing := _missing(column))},
+        infinite={column["name"]: column["infinite"] for column in columns if column.get("infinite")},
+        distinct={column["name"]: column["distinct"] for column in columns if column.get("distinct") is not None},
     )
+
+
+def _missing(column: Mapping[str, Any]) -> int:
+    """NaN is missing, an infinity is not."""
+    return int(column["nulls"] + column["non_finite"] - column.get("infinite", 0))
 
 
 def specification_json(experiment: Experiment) -> dict[str, Any]:

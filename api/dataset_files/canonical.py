@@ -12,8 +12,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from api.errors import TooLarge, field_problem
+from api.theory import MOST_LEVELS
 
-NUMBER, TEXT = "number", "text"
+NUMBER, TEXT, DATE = "number", "text", "date"
 MAX_NAME_LENGTH = 500
 
 
@@ -37,7 +38,7 @@ class Caps:
 
 @dataclass(frozen=True)
 class TableSource:
-    """A table to be written: batches whose columns are float64 (NUMBER) or string (TEXT) already."""
+    """A table to be written: batches whose columns are float64 (NUMBER) or string (TEXT, DATE) already."""
 
     names: Sequence[str]
     types: Sequence[str]
@@ -98,15 +99,16 @@ def check_names(names: Sequence[str], caps: Caps) -> None:
 
 
 def kind_of(name: str, data_type: pa.DataType) -> str:
-    """NUMBER or TEXT for an Arrow type; other types are refused by the column's name."""
+    """NUMBER, TEXT or DATE (times too) for an Arrow type; other types are refused by the column's name."""
     if pa.types.is_dictionary(data_type):
         data_type = data_type.value_type
     is_ = pa.types
     numeric = (is_.is_integer, is_.is_floating, is_.is_boolean, is_.is_decimal, is_.is_null)
     if any(test(data_type) for test in numeric):
         return NUMBER
-    textual = (is_.is_string, is_.is_large_string, is_.is_string_view, is_.is_date, is_.is_time, is_.is_timestamp)
-    if any(test(data_type) for test in textual):
+    if any(test(data_type) for test in (is_.is_date, is_.is_time, is_.is_timestamp)):
+        return DATE
+    if any(test(data_type) for test in (is_.is_string, is_.is_large_string, is_.is_string_view)):
         return TEXT
     return refuse_file(f"Column {name!r} holds values of type {data_type}; numbers, booleans and text are allowed.")
 
@@ -115,7 +117,7 @@ def canonical_column(column: pa.Array, kind: str) -> pa.Array:
     """A column as float64 or string; integers beyond 2^53 are rounded to the nearest float64."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
-    if kind == TEXT:
+    if kind != NUMBER:
         return column.cast(pa.string())
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.uint8())
@@ -130,21 +132,47 @@ def write_canonical(source: TableSource, destination: Path, caps: Caps) -> Table
         TooLarge: more rows or cells than the caps allow; what was written so far is the caller's to remove.
     """
     rows = 0
-    nulls = [0] * len(source.names)
-    non_finite = [0] * len(source.names)
+    counts = [_Counts(kind) for kind in source.types]
     with pq.ParquetWriter(destination, source.schema) as writer:
         for batch in source.batches:
             rows += batch.num_rows
             caps.check(rows, len(source.names))
-            for index, kind in enumerate(source.types):
-                column = batch.column(index)
-                nulls[index] += column.null_count
-                if kind == NUMBER:
-                    finite = pc.sum(pc.is_finite(column)).as_py() or 0
-                    non_finite[index] += len(column) - column.null_count - finite
+            for count, column in zip(counts, batch.columns, strict=True):
+                count.add(column)
             writer.write_batch(batch)
     if rows == 0:
         refuse_file("The table has no rows.")
-    described = zip(source.names, source.types, nulls, non_finite, strict=True)
-    columns = [{"name": name, "type": kind, "nulls": n, "non_finite": f} for name, kind, n, f in described]
-    return TableDescription(rows, columns)
+    described = zip(source.names, counts, strict=True)
+    return TableDescription(rows, [{"name": name, **count.description()} for name, count in described])
+
+
+class _Counts:
+    """What is counted of one column while it is written."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.nulls = self.non_finite = self.infinite = 0
+        self.values: set[Any] | None = set()
+
+    def add(self, column: pa.Array) -> None:
+        """Count one batch."""
+        self.nulls += column.null_count
+        if self.kind == NUMBER:
+            finite = pc.sum(pc.is_finite(column)).as_py() or 0
+            self.non_finite += len(column) - column.null_count - finite
+            self.infinite += pc.sum(pc.is_inf(column)).as_py() or 0
+            column = column.filter(pc.is_finite(column), null_selection_behavior="drop")
+        if self.values is not None:
+            self.values.update(pc.unique(column.drop_null()).to_pylist())
+            if len(self.values) > MOST_LEVELS:
+                self.values = None
+
+    def description(self) -> dict[str, Any]:
+        """The members of the column's description."""
+        return {
+            "type": self.kind,
+            "nulls": self.nulls,
+            "non_finite": self.non_finite,
+            "infinite": self.infinite,
+            "distinct": None if self.values is None else len(self.values),
+        }

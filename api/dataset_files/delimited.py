@@ -11,11 +11,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
-from api.dataset_files.canonical import NUMBER, TEXT, Caps, TableSource, check_names, refuse_file
+from api.dataset_files.canonical import DATE, NUMBER, TEXT, Caps, TableSource, check_names, refuse_file
 from api.errors import field_problem
 
-MISSING = ["", "NA", "N/A", "#N/A", "null", "NULL"]
+MISSING = ["", "?", "NA", "N/A", "#N/A", "null", "NULL"]
 """Cells that are no value. NaN is a number that is not finite, and is counted as such."""
+
+_DATE = (
+    r"^\s*(\d{4}-\d{1,2}-\d{1,2}|\d{4}/\d{1,2}/\d{1,2}|\d{1,2}[./]\d{1,2}[./]\d{4})"
+    r"([T ]\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?\s*(Z|UTC|[+-]\d{2}:?\d{2})?)?\s*$|^\s*\d{1,2}:\d{2}(:\d{2})?\s*$"
+)
+"""Year first with dashes or slashes, or last with dots or slashes, with or without a time; or a time alone."""
 
 _HEADER_BYTES = 4 * 2**20
 _BLOCK_BYTES = 8 * 2**20
@@ -25,14 +31,19 @@ def read_csv(path: Path, caps: Caps) -> TableSource:
     """A table whose first row names the columns; separated by the comma, semicolon or tab that the header shows."""
     names, delimiter = _header(path)
     check_names(names, caps)
-    numeric = [True] * len(names)
+    numeric, dated = [True] * len(names), [True] * len(names)
     rows = 0
     for batch in _text_batches(path, names, delimiter):
         rows += batch.num_rows
         caps.check(rows, len(names))
         numeric = [still and numbers(column) is not None for still, column in zip(numeric, batch.columns, strict=True)]
-    types = [NUMBER if number else TEXT for number in numeric]
+        dated = [still and _all_dates(column) for still, column in zip(dated, batch.columns, strict=True)]
+    types = [NUMBER if n else DATE if d else TEXT for n, d in zip(numeric, dated, strict=True)]
     return TableSource(names, types, _canonical_batches(path, names, delimiter, numeric))
+
+
+def _all_dates(column: pa.Array) -> bool:
+    return bool(pc.all(pc.match_substring_regex(column, _DATE)).as_py() is not False)
 
 
 def numbers(column: pa.Array) -> pa.Array | None:

@@ -22,7 +22,8 @@ from api.schemas.inference_protocol import (
 )
 from api.serving.inference_answer import HEADER_LENGTH, write_answer
 from api.serving.inference_request import read_request
-from api.serving.sessions import INPUT, OUTPUT
+from api.serving.inputs import TEXTS, input_schema
+from api.serving.sessions import OUTPUT
 from db.repositories.learned_models import LearnedModels
 
 router = APIRouter(prefix="/v2", tags=["inference protocol"])
@@ -147,7 +148,7 @@ def _infer(
     services: Services, owner: str, name: str, version: str | None, body: bytes, header_length: str | None
 ) -> Response:
     model = served_model(services, owner, name, version)
-    request = read_request(body, header_length, model.input_names, services.settings.max_prediction_rows)
+    request = read_request(body, header_length, model.inputs, services.settings.max_prediction_rows)
     answer = write_answer(request, model, model.predict(request.rows))
     services.metrics.predictions.labels("open_inference").inc(len(request.rows))
     return Response(answer.body, media_type=answer.media_type, headers=answer.headers)
@@ -165,7 +166,10 @@ def _metadata(services: Services, owner: str, name: str, version: str | None) ->
         name=model.name,
         versions=[str(number) for number in versions],
         platform=PLATFORM,
-        inputs=[_tensor(INPUT, manifest["dtype"], manifest["input_names"])],
+        inputs=[
+            _tensor(tensor, "BYTES" if tensor == TEXTS else manifest["dtype"], [column.name for column in columns])
+            for tensor, columns in input_schema(manifest).tensors.items()
+        ],
         outputs=[_tensor(OUTPUT, manifest["dtype"], manifest["output_names"])],
     )
 

@@ -5,7 +5,7 @@ database is remote), which may not hold up the event loop. One hop to a worker t
 parsing and the run as well; for the run of one row alone (about 10 µs) it would not be worth it.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Depends, Request, Response
@@ -65,13 +65,16 @@ def _predict(
     services: Services, owner: str, name: str, version: str | None, body: bytes, content_type: str | None
 ) -> Response:
     model = served_model(services, owner, name, version)
-    rows = decode_rows(body, content_type, model.input_names, services.settings.max_prediction_rows)
+    rows = decode_rows(body, content_type, model.inputs, services.settings.max_prediction_rows)
     predictions = model.predict(rows)
     check_finite_predictions(predictions, Unprocessable)
     services.metrics.predictions.labels("native").inc(len(rows))
-    document = {
+    document: dict[str, Any] = {
         "predictions": predictions,
         "outputs": model.output_names,
         "model": {"name": model.name, "version": model.version},
     }
+    labels = model.labels(predictions)
+    if labels is not None:
+        document["labels"] = labels
     return Response(orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json")

@@ -10,12 +10,17 @@ from db.tables import Dataset
 
 
 class DatasetColumn(BaseModel):
-    """A column in file order; `nulls` and `non_finite` (NaN, inf) count its rows."""
+    """A column in file order; `nulls`, `non_finite` (NaN, infinite) and `infinite` count its rows.
+
+    `distinct` counts its different values, null where there are more than can be categories.
+    """
 
     name: str
-    type: Literal["number", "text"]
+    type: Literal["number", "text", "date"]
     nulls: int
     non_finite: int
+    infinite: int = 0
+    distinct: int | None = None
 
 
 class DatasetDocument(BaseModel):

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-Datatype = Literal["FP32", "FP64", "INT32", "INT64"]
+Datatype = Literal["FP32", "FP64", "INT32", "INT64", "BYTES"]
 
 
 class ServerMetadata(BaseModel):
@@ -49,9 +49,12 @@ class ModelMetadata(BaseModel):
 
 
 class RequestTensor(BaseModel):
-    """An input; `data` flat in row-major order or nested, or absent where `parameters.binary_data_size` is given."""
+    """An input: numbers, or categories as BYTES where a model has text columns.
 
-    name: Literal["inputs"]
+    `data` flat in row-major order or nested, or absent where `parameters.binary_data_size` is given.
+    """
+
+    name: Literal["inputs", "categories"]
     shape: list[int] = Field(min_length=2, max_length=2)
     datatype: Datatype
     parameters: dict[str, Any] | None = None
@@ -70,7 +73,7 @@ class InferenceRequestDocument(BaseModel):
 
     id: str | None = None
     parameters: dict[str, Any] | None = None
-    inputs: list[RequestTensor] = Field(min_length=1, max_length=1)
+    inputs: list[RequestTensor] = Field(min_length=1, max_length=2)
     outputs: list[RequestedOutput] | None = None
 
 

@@ -6,14 +6,22 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.serving.inputs import InputColumn, input_schema
 from db.tables import LearnedModel
 
 
 class Column(BaseModel):
-    """One input or output of a model."""
+    """One raw input or output of a model; BYTES are texts."""
 
     name: str
-    datatype: Literal["FP32", "FP64"]
+    datatype: Literal["FP32", "FP64", "BYTES"]
+
+
+class InputColumnDocument(Column):
+    """`accepts_missing`: null is taken. `levels`: those of a category; another value counts as none of them."""
+
+    accepts_missing: bool
+    levels: list[float | str] | None
 
 
 class CertificateDocument(BaseModel):
@@ -44,8 +52,9 @@ class LearnedModelDocument(BaseModel):
     risks: dict[str, Any]
     bounds: list[dict[str, Any]]
     certificate: CertificateDocument | None
-    input_schema: list[Column]
+    input_schema: list[InputColumnDocument]
     output_schema: list[Column]
+    classes: list[float | str] | None = Field(description="Of a classification: the class of each output.")
     digest: str
     job_id: str | None
     dataset_ids: list[str]
@@ -83,6 +92,7 @@ def learned_model_document(model: LearnedModel, aliases: Sequence[str]) -> Learn
     """A row as the client sees it."""
     manifest = model.manifest
     provenance = manifest.get("provenance", {})
+    datatype = manifest.get("dtype", "FP64")
     here = f"/v1/models/{model.name}/versions/{model.version}"
     links = {"self": here} | {part: f"{here}/{part}" for part in ("predict", "export", "bounds", "error-decomposition")}
     links["infer"] = f"/v2/models/{model.name}/versions/{model.version}/infer"
@@ -99,8 +109,9 @@ def learned_model_document(model: LearnedModel, aliases: Sequence[str]) -> Learn
         risks=model.risks,
         bounds=model.bounds,
         certificate=manifest.get("certificate"),
-        input_schema=_columns(manifest, "input_names"),
-        output_schema=_columns(manifest, "output_names"),
+        input_schema=[_input_column(column, datatype) for column in input_schema(manifest).columns],
+        output_schema=[Column(name=name, datatype=datatype) for name in manifest.get("output_names", ())],
+        classes=None if (classes := manifest.get("classes")) is None else classes["levels"],
         digest=model.digest,
         job_id=model.job_id,
         dataset_ids=model.dataset_ids,
@@ -109,5 +120,10 @@ def learned_model_document(model: LearnedModel, aliases: Sequence[str]) -> Learn
     )
 
 
-def _columns(manifest: dict[str, Any], names: str) -> list[Column]:
-    return [Column(name=name, datatype=manifest.get("dtype", "FP64")) for name in manifest.get(names, ())]
+def _input_column(column: InputColumn, datatype: Literal["FP32", "FP64"]) -> InputColumnDocument:
+    return InputColumnDocument(
+        name=column.name,
+        datatype=datatype if column.kind == "number" else "BYTES",
+        accepts_missing=column.accepts_missing,
+        levels=None if column.levels is None else list(column.levels),
+    )

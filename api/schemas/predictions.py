@@ -4,6 +4,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+Cell = float | str | None
+"""A number, a text, or null where a column may miss values."""
+
 
 class PredictingModel(BaseModel):
     """The version that answered."""
@@ -13,19 +16,23 @@ class PredictingModel(BaseModel):
 
 
 class PredictionDocument(BaseModel):
-    """One row of `predictions` for each row of the request, in its order; columns as in `outputs`, label units."""
+    """One row of `predictions` for each row of the request, in its order; columns as in `outputs`, label units.
+
+    `labels`, of a classification only: the class with the largest output.
+    """
 
     predictions: list[list[float]]
     outputs: list[str]
     model: PredictingModel
+    labels: list[float | str] | None = None
 
 
 class RowsBody(BaseModel):
-    """Rows in the model's order of inputs."""
+    """Rows in the model's order of inputs; null is a missing value."""
 
     model_config = ConfigDict(extra="forbid")
 
-    rows: list[list[float]] = Field(min_length=1)
+    rows: list[list[Cell]] = Field(min_length=1)
 
 
 class ColumnsBody(BaseModel):
@@ -33,7 +40,7 @@ class ColumnsBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    columns: dict[str, list[float]]
+    columns: dict[str, list[Cell]]
 
 
 class RecordsBody(BaseModel):
@@ -41,7 +48,7 @@ class RecordsBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    records: list[dict[str, float]] = Field(min_length=1)
+    records: list[dict[str, Cell]] = Field(min_length=1)
 
 
 def request_body_document() -> dict[str, Any]:

@@ -4,7 +4,7 @@ Every refusal is a 400, as Open Inference clients expect.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -14,11 +14,15 @@ import orjson
 from numpy.typing import NDArray
 
 from api.errors import Malformed, TooLarge
-from api.serving.rows import Rows
-from api.serving.sessions import INPUT, OUTPUT
+from api.serving.inputs import NUMBERS, TEXTS, InputSchema, ModelRows
+from api.serving.rows import unusable_number
+from api.serving.sessions import OUTPUT
 
 DATATYPES = {"FP32": "<f4", "FP64": "<f8", "INT32": "<i4", "INT64": "<i8"}
-"""Datatypes accepted for inputs, little-endian on the wire."""
+"""Datatypes of numbers, little-endian on the wire."""
+
+TEXT_DATATYPE = "BYTES"
+"""Texts: UTF-8, on the wire each behind its length in four bytes, little-endian."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +30,12 @@ class InferenceRequest:
     """What was asked. `datatype` of the answer is the input's, FP64 for integers; `binary`: tensors as raw bytes."""
 
     id: str | None
-    rows: Rows
+    rows: ModelRows
     datatype: str
     binary: bool
 
 
-def read_request(body: bytes, header_length: str | None, names: Sequence[str], max_rows: int) -> InferenceRequest:
+def read_request(body: bytes, header_length: str | None, schema: InputSchema, max_rows: int) -> InferenceRequest:
     """The request in `body`. `header_length`: the Inference-Header-Content-Length where binary tensors follow.
 
     Raises:
@@ -48,17 +52,39 @@ def read_request(body: bytes, header_length: str | None, names: Sequence[str], m
     request_id = document.get("id")
     if request_id is not None and type(request_id) is not str:
         raise Malformed("'id' must be a string.")
-    tensor = _the_input(document.get("inputs"))
-    datatype, shape = _datatype(tensor), _shape(tensor, len(names))
-    values = _values(tensor, shape, datatype, tail)
-    if shape[0] > max_rows:
-        raise TooLarge(f"{shape[0]} rows; one request may hold at most {max_rows}.")
-    if not np.isfinite(values).all():
-        place = int(np.argwhere(~np.isfinite(values))[0][0])
-        raise Malformed(f"Input {INPUT!r}: element {place} is not a finite number (null is NaN).")
-    rows = values.astype(np.float64).reshape(shape)
-    answer_type = datatype if datatype.startswith("FP") else "FP64"
-    return InferenceRequest(request_id, rows, answer_type, _wants_binary(document))
+    tensors = _tensors(document.get("inputs"), schema)
+    values, counts = {}, {}
+    position = 0
+    for tensor in tensors:
+        name = tensor["name"]
+        datatype, shape = _datatype(tensor), _shape(tensor, len(schema.tensors[name]))
+        values[name], position = _values(tensor, shape, datatype, tail, position)
+        counts[name] = shape[0]
+    if position != len(tail):
+        raise Malformed(f"{len(tail) - position} bytes follow that belong to no tensor with 'binary_data_size'.")
+    if len(set(counts.values())) > 1:
+        raise Malformed(f"The inputs have different numbers of rows: {counts}.")
+    count = next(iter(counts.values()))
+    if count > max_rows:
+        raise TooLarge(f"{count} rows; one request may hold at most {max_rows}.")
+    rows = _rows(values, count, schema)
+    datatypes = [tensor["datatype"] for tensor in tensors if tensor["datatype"].startswith("FP")]
+    return InferenceRequest(request_id, rows, datatypes[0] if datatypes else "FP64", _wants_binary(document))
+
+
+def _rows(values: Mapping[str, NDArray[Any]], count: int, schema: InputSchema) -> ModelRows:
+    numbers = values.get(NUMBERS, np.empty(0)).astype(np.float64).reshape(count, len(schema.numbers))
+    place = unusable_number(numbers, schema)
+    if place is not None:
+        element = place[0] * len(schema.numbers) + place[1]
+        raise Malformed(f"Input {NUMBERS!r}: element {element} is not a finite number (null is NaN).")
+    if TEXTS not in values:
+        return ModelRows(numbers)
+    texts = values[TEXTS].reshape(count, len(schema.texts))
+    for index, column in enumerate(schema.texts):
+        if not column.accepts_missing and "" in texts[:, index]:
+            raise Malformed(f"Input {TEXTS!r}: column {column.name!r} must not be empty.")
+    return ModelRows(numbers, texts)
 
 
 def _split(body: bytes, header_length: str | None) -> tuple[bytes, bytes]:
@@ -72,16 +98,17 @@ def _split(body: bytes, header_length: str | None) -> tuple[bytes, bytes]:
     return body[:length], body[length:]
 
 
-def _the_input(inputs: Any) -> dict[str, Any]:
+def _tensors(inputs: Any, schema: InputSchema) -> list[dict[str, Any]]:
     if type(inputs) is not list or not all(type(tensor) is dict for tensor in inputs):
         raise Malformed("'inputs' must be a list of tensors.")
+    expected = ", ".join(repr(name) for name in schema.tensors)
     for tensor in inputs:
-        if tensor.get("name") != INPUT:
-            raise Malformed(f"Unknown input; this model has one input, {INPUT!r}.")
+        if type(tensor.get("name")) is not str or tensor["name"] not in schema.tensors:
+            raise Malformed(f"Unknown input; the inputs of this model: {expected}.")
         _parameters(tensor)
-    if len(inputs) != 1:
-        raise Malformed(f"Exactly one input {INPUT!r} is needed; {len(inputs)} are given.")
-    return dict(inputs[0])
+    if len(inputs) != len(schema.tensors) or len({tensor["name"] for tensor in inputs}) != len(inputs):
+        raise Malformed(f"Each input is needed exactly once: {expected}; {len(inputs)} are given.")
+    return list(inputs)
 
 
 def _parameters(holder: dict[str, Any]) -> dict[str, Any]:
@@ -98,58 +125,100 @@ def _parameters(holder: dict[str, Any]) -> dict[str, Any]:
 
 def _datatype(tensor: dict[str, Any]) -> str:
     datatype = tensor.get("datatype")
-    if type(datatype) is not str or datatype not in DATATYPES:
-        raise Malformed(f"Input {INPUT!r}: the datatype must be one of {', '.join(DATATYPES)}.")
+    known: Sequence[str] = (TEXT_DATATYPE,) if tensor["name"] == TEXTS else tuple(DATATYPES)
+    if type(datatype) is not str or datatype not in known:
+        raise Malformed(f"Input {tensor['name']!r}: the datatype must be one of {', '.join(known)}.")
     return datatype
 
 
 def _shape(tensor: dict[str, Any], width: int) -> tuple[int, int]:
-    shape = tensor.get("shape")
+    shape, name = tensor.get("shape"), tensor["name"]
     if type(shape) is not list or not all(type(length) is int and length >= 0 for length in shape):
-        raise Malformed(f"Input {INPUT!r}: the shape must be a list of lengths.")
+        raise Malformed(f"Input {name!r}: the shape must be a list of lengths.")
     if len(shape) != 2 or shape[1] != width:
-        raise Malformed(f"Input {INPUT!r}: the shape must be [N, {width}].")
+        raise Malformed(f"Input {name!r}: the shape must be [N, {width}].")
     if shape[0] == 0:
-        raise Malformed(f"Input {INPUT!r}: at least one row is needed.")
+        raise Malformed(f"Input {name!r}: at least one row is needed.")
     return shape[0], shape[1]
 
 
-def _values(tensor: dict[str, Any], shape: tuple[int, int], datatype: str, tail: bytes) -> NDArray[Any]:
-    """The elements, flat. Their number is compared as integers without bound before any buffer is made."""
+def _values(
+    tensor: dict[str, Any], shape: tuple[int, int], datatype: str, tail: bytes, position: int
+) -> tuple[NDArray[Any], int]:
+    """The elements, flat, and where the next tensor's bytes begin."""
     size = _parameters(tensor).get("binary_data_size")
-    if size is not None:
-        needed = math.prod(shape) * np.dtype(DATATYPES[datatype]).itemsize
-        if type(size) is not int or size != needed or len(tail) != needed or "data" in tensor:
-            raise Malformed(
-                f"Input {INPUT!r}: a tensor of {datatype} and shape {list(shape)} has {needed} bytes; "
-                f"the request ends with {len(tail)}, and 'binary_data_size' must say the same."
-            )
-        return np.frombuffer(tail, dtype=DATATYPES[datatype])
-    if tail:
-        raise Malformed("Bytes follow the JSON header, but no input has 'binary_data_size'.")
-    flat = _flat(tensor.get("data"), shape)
-    numbers = frozenset((int, float) if datatype.startswith("FP") else (int,))
+    if size is None:
+        flat = _flat(tensor, shape)
+        return (_texts(flat) if datatype == TEXT_DATATYPE else _numbers(flat, datatype)), position
+    if type(size) is not int or size < 0 or size > len(tail) - position or "data" in tensor:
+        raise Malformed(
+            f"Input {tensor['name']!r}: 'binary_data_size' must be the number of this tensor's bytes behind the "
+            f"header, where {len(tail) - position} are left, and there is no 'data' beside it."
+        )
+    end = position + size
+    if datatype == TEXT_DATATYPE:
+        return _binary_texts(tail[position:end], math.prod(shape)), end
+    # Compared as integers without bound before any buffer is made.
+    needed = math.prod(shape) * np.dtype(DATATYPES[datatype]).itemsize
+    if size != needed:
+        raise Malformed(
+            f"Input {NUMBERS!r}: a tensor of {datatype} and shape {list(shape)} has {needed} bytes, not {size}."
+        )
+    return np.frombuffer(tail, dtype=DATATYPES[datatype], count=math.prod(shape), offset=position), end
+
+
+def _numbers(flat: list[Any], datatype: str) -> NDArray[Any]:
+    numbers = frozenset((int, float, type(None)) if datatype.startswith("FP") else (int,))
     if not numbers.issuperset(map(type, flat)):
         place = next(index for index, value in enumerate(flat) if type(value) not in numbers)
-        what = "null (NaN), and only finite numbers are read" if flat[place] is None else f"no {datatype}"
-        raise Malformed(f"Input {INPUT!r}: element {place} is {what}.")
+        raise Malformed(f"Input {NUMBERS!r}: element {place} is no {datatype}.")
     try:
         with np.errstate(over="ignore"):
             return np.array(flat, dtype=DATATYPES[datatype])
     except OverflowError as error:
-        raise Malformed(f"Input {INPUT!r}: an element is too large for {datatype}.") from error
+        raise Malformed(f"Input {NUMBERS!r}: an element is too large for {datatype}.") from error
 
 
-def _flat(data: Any, shape: tuple[int, int]) -> list[Any]:
+def _texts(flat: list[Any]) -> NDArray[Any]:
+    for place, value in enumerate(flat):
+        if value is not None and type(value) is not str:
+            raise Malformed(f"Input {TEXTS!r}: element {place} is no text.")
+    texts = np.empty(len(flat), dtype=object)
+    texts[:] = [value or "" for value in flat]
+    return texts
+
+
+def _binary_texts(content: bytes, count: int) -> NDArray[Any]:
+    found: list[str] = []
+    position = 0
+    while position < len(content) and len(found) < count:
+        length = int.from_bytes(content[position : position + 4], "little")
+        end = position + 4 + length
+        if position + 4 > len(content) or end > len(content):
+            raise Malformed(f"Input {TEXTS!r}: text {len(found)} is cut off.")
+        try:
+            found.append(content[position + 4 : end].decode())
+        except UnicodeDecodeError as error:
+            raise Malformed(f"Input {TEXTS!r}: text {len(found)} is not UTF-8.") from error
+        position = end
+    if len(found) != count or position != len(content):
+        raise Malformed(f"Input {TEXTS!r}: the shape has {count} elements, the bytes hold another number of texts.")
+    texts = np.empty(count, dtype=object)
+    texts[:] = found
+    return texts
+
+
+def _flat(tensor: dict[str, Any], shape: tuple[int, int]) -> list[Any]:
+    data, name = tensor.get("data"), tensor["name"]
     if type(data) is not list:
-        raise Malformed(f"Input {INPUT!r}: 'data' must be a list.")
+        raise Malformed(f"Input {name!r}: 'data' must be a list.")
     if data and type(data[0]) is list:
         if len(data) != shape[0] or not all(type(row) is list and len(row) == shape[1] for row in data):
-            raise Malformed(f"Input {INPUT!r}: the nested data do not have the shape {list(shape)}.")
+            raise Malformed(f"Input {name!r}: the nested data do not have the shape {list(shape)}.")
         return list(chain.from_iterable(data))
     if len(data) != math.prod(shape):
         raise Malformed(
-            f"Input {INPUT!r}: the shape {list(shape)} has {math.prod(shape)} elements, 'data' has {len(data)}."
+            f"Input {name!r}: the shape {list(shape)} has {math.prod(shape)} elements, 'data' has {len(data)}."
         )
     return data
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from onnxruntime import InferenceSession, SessionOptions
 
 from api.errors import Problem
+from api.serving.inputs import NUMBERS, TEXTS, InputSchema, ModelRows, input_schema
 from db.artefact_store import ArtefactStore
 from db.tables import LearnedModel
 
-INPUT = "inputs"
 OUTPUT = "outputs"
 ELEMENT_TYPES: dict[str, type[np.floating[Any]]] = {"FP32": np.float32, "FP64": np.float64}
 
@@ -34,25 +34,39 @@ class ServingFailure(Problem):
 
 @dataclass(frozen=True)
 class ServedModel:
-    """A version that is open. `certificate`: risk_upper_bound, loss_cap, confidence and sample_size, or None."""
+    """A version that is open. `certificate`: risk_upper_bound, loss_cap, confidence and sample_size, or None.
+
+    `classes`: the levels of a classification's target in the order of the outputs, None otherwise.
+    """
 
     name: str
     version: int
-    input_names: tuple[str, ...]
+    inputs: InputSchema
     output_names: tuple[str, ...]
+    classes: tuple[float | str, ...] | None
     dtype: str
     certificate: dict[str, Any] | None
     estimated_bytes: int
     session: InferenceSession
 
-    def predict(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Outputs [N, k] of `rows` [N, d], in label units. Runs in the caller's thread; many threads may call."""
-        inputs = np.ascontiguousarray(rows, dtype=ELEMENT_TYPES[self.dtype])
-        outputs = np.empty((len(inputs), len(self.output_names)))
-        for start in range(0, len(inputs), SLICE_ROWS):
-            (part,) = self.session.run([OUTPUT], {INPUT: inputs[start : start + SLICE_ROWS]})
-            outputs[start : start + SLICE_ROWS] = part
+    def predict(self, rows: ModelRows) -> NDArray[np.float64]:
+        """Outputs [N, k] in label units. Runs in the caller's thread; many threads may call."""
+        feeds: dict[str, NDArray[Any]] = {}
+        if NUMBERS in self.inputs.tensors:
+            feeds[NUMBERS] = np.ascontiguousarray(rows.numbers, dtype=ELEMENT_TYPES[self.dtype])
+        if rows.texts is not None:
+            feeds[TEXTS] = rows.texts
+        outputs = np.empty((len(rows), len(self.output_names)))
+        for start in range(0, len(rows), SLICE_ROWS):
+            part = {name: tensor[start : start + SLICE_ROWS] for name, tensor in feeds.items()}
+            (outputs[start : start + SLICE_ROWS],) = self.session.run([OUTPUT], part)
         return outputs
+
+    def labels(self, outputs: NDArray[np.float64]) -> list[float | str] | None:
+        """The class of each row: the largest output's, None where the model is no classification."""
+        if self.classes is None:
+            return None
+        return [self.classes[place] for place in outputs.argmax(axis=1).tolist()]
 
 
 def stored_file(model: LearnedModel, role: str) -> dict[str, Any]:
@@ -153,18 +167,25 @@ class ModelSessions:
             served = ServedModel(
                 name=model.name,
                 version=model.version,
-                input_names=tuple(model.manifest["input_names"]),
+                inputs=input_schema(model.manifest),
                 output_names=tuple(model.manifest["output_names"]),
+                classes=_classes(model.manifest),
                 dtype=model.manifest["dtype"],
                 certificate=model.manifest.get("certificate"),
                 estimated_bytes=len(graph) * SESSION_BYTES_PER_FILE_BYTE,
                 session=_session(graph),
             )
             # The first run allocates and checks that the graph has the manifest's shape.
-            served.predict(np.zeros((1, len(served.input_names))))
+            texts = np.full((1, len(served.inputs.texts)), "", dtype=object) if served.inputs.texts else None
+            served.predict(ModelRows(np.zeros((1, len(served.inputs.numbers))), texts))
         except Exception as error:
             raise ServingFailure(f"The stored graph of {what} does not run.") from error
         return served
+
+
+def _classes(manifest: dict[str, Any]) -> tuple[float | str, ...] | None:
+    classes = manifest.get("classes")
+    return None if classes is None else tuple(classes["levels"])
 
 
 def _session(graph: bytes) -> InferenceSession:

@@ -3,7 +3,7 @@
 import csv
 import io
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,22 +11,21 @@ import orjson
 from numpy.lib import format as npy
 
 from api.errors import Malformed, Unprocessable, UnsupportedMediaType, field_problem
+from api.serving.inputs import InputColumn, InputSchema, ModelRows
 from api.serving.rows import (
-    Rows,
     check_column_names,
     check_row_count,
-    column_of_list,
     finite_rows,
-    not_a_number,
     pointer_step,
+    rows_of_columns,
     rows_of_lists,
 )
 
 FORMS = ("rows", "columns", "records")
 
 
-def decode_rows(body: bytes, content_type: str | None, names: Sequence[str], max_rows: int) -> Rows:
-    """The rows of a body, columns in the order of `names`; without a Content-Type it is JSON.
+def decode_rows(body: bytes, content_type: str | None, schema: InputSchema, max_rows: int) -> ModelRows:
+    """The rows of a body, columns in the order of `schema`; without a Content-Type it is JSON.
 
     Raises:
         Malformed: the bytes are not of the media type.
@@ -38,10 +37,10 @@ def decode_rows(body: bytes, content_type: str | None, names: Sequence[str], max
     decoder = DECODERS.get(media_type)
     if decoder is None:
         raise UnsupportedMediaType(f"This media type is not read here; known: {', '.join(DECODERS)}.")
-    return decoder(body, names, max_rows)
+    return decoder(body, schema, max_rows)
 
 
-def _decode_json(body: bytes, names: Sequence[str], max_rows: int) -> Rows:
+def _decode_json(body: bytes, schema: InputSchema, max_rows: int) -> ModelRows:
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -52,46 +51,40 @@ def _decode_json(body: bytes, names: Sequence[str], max_rows: int) -> Rows:
     if form == "columns":
         if type(content) is not dict:
             raise field_problem("/columns", "Must be an object of lists.")
-        return _from_columns(content, names, max_rows)
+        return _from_columns(content, schema, max_rows)
     if type(content) is not list:
         raise field_problem(f"/{form}", "Must be a list.")
     check_row_count(len(content), max_rows, f"/{form}")
-    return rows_of_lists(content, names, "/rows") if form == "rows" else _from_records(content, names)
+    return rows_of_lists(content, schema, "/rows") if form == "rows" else _from_records(content, schema)
 
 
-def _from_columns(columns: dict[str, Any], names: Sequence[str], max_rows: int) -> Rows:
+def _from_columns(columns: dict[str, Any], schema: InputSchema, max_rows: int) -> ModelRows:
+    names = schema.names
     check_column_names(list(columns), names, "/columns")
     for name, values in columns.items():
         if type(values) is not list:
             raise field_problem("/columns" + pointer_step(name), f"Column {name!r} is not a list.")
     count = len(columns[names[0]])
     check_row_count(count, max_rows, "/columns" + pointer_step(names[0]))
-    rows = np.empty((count, len(names)))
-    for place, name in enumerate(names):
-        pointer = "/columns" + pointer_step(name)
+    for name in names:
         if len(columns[name]) != count:
             detail = f"Column {name!r} has {len(columns[name])} values, column {names[0]!r} has {count}."
-            raise field_problem(pointer, detail)
-        rows[:, place] = column_of_list(columns[name], name, pointer)
-    return finite_rows(rows, names, lambda row, column: f"/columns{pointer_step(names[column])}/{row}")
+            raise field_problem("/columns" + pointer_step(name), detail)
+    ordered = [columns[name] for name in names]
+    return rows_of_columns(ordered, schema, lambda row, name: f"/columns{pointer_step(name)}/{row}")
 
 
-def _from_records(records: list[Any], names: Sequence[str]) -> Rows:
-    rows = np.empty((len(records), len(names)))
+def _from_records(records: list[Any], schema: InputSchema) -> ModelRows:
+    names = schema.names
     for index, record in enumerate(records):
-        pointer = f"/records/{index}"
         if type(record) is not dict:
-            raise field_problem(pointer, f"Record {index} is not an object.")
-        check_column_names(list(record), names, pointer, f"Record {index}: ")
-        values = [record[name] for name in names]
-        for name, value in zip(names, values, strict=True):
-            if type(value) is not float and type(value) is not int:
-                raise field_problem(pointer + pointer_step(name), not_a_number(index, name))
-        rows[index] = values
-    return finite_rows(rows, names, lambda row, column: f"/records/{row}{pointer_step(names[column])}")
+            raise field_problem(f"/records/{index}", f"Record {index} is not an object.")
+        check_column_names(list(record), names, f"/records/{index}", f"Record {index}: ")
+    columns = [[record[name] for record in records] for name in names]
+    return rows_of_columns(columns, schema, lambda row, name: f"/records/{row}{pointer_step(name)}")
 
 
-def _decode_csv(body: bytes, names: Sequence[str], max_rows: int) -> Rows:
+def _decode_csv(body: bytes, schema: InputSchema, max_rows: int) -> ModelRows:
     try:
         table = list(csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True))
     except (UnicodeDecodeError, csv.Error) as error:
@@ -100,39 +93,45 @@ def _decode_csv(body: bytes, names: Sequence[str], max_rows: int) -> Rows:
     if not lines:
         raise field_problem("", "A CSV body begins with a header of column names.")
     header, lines = lines[0], lines[1:]
-    check_column_names(header, names, "")
+    check_column_names(header, schema.names, "")
     check_row_count(len(lines), max_rows, "")
-    order = [header.index(name) for name in names]
-    rows = np.empty((len(lines), len(names)))
     for index, line in enumerate(lines):
         if len(line) != len(header):
             raise field_problem(f"/{index}", f"Row {index} has {len(line)} values; the header has {len(header)}.")
-        for place, column in enumerate(order):
-            rows[index, place] = _csv_number(line[column], index, names[place])
-    return finite_rows(rows, names, lambda row, column: f"/{row}{pointer_step(names[column])}")
+    columns = []
+    for column in schema.columns:
+        place = header.index(column.name)
+        columns.append([_csv_cell(line[place], column) for line in lines])
+    return rows_of_columns(columns, schema, lambda row, name: f"/{row}{pointer_step(name)}")
 
 
-def _csv_number(text: str, row: int, name: str) -> float:
+def _csv_cell(text: str, column: InputColumn) -> float | str | None:
+    """The cell as JSON would hold it: an empty one is null, and what is no number stays text, to be refused."""
+    if column.kind == "text" or not text.strip():
+        return text or None
     try:
         # Python also reads 1_000, which is a number to nobody else.
         return float("" if "_" in text else text)
     except ValueError:
-        raise field_problem(f"/{row}{pointer_step(name)}", not_a_number(row, name)) from None
+        return text
 
 
-def _decode_npy(body: bytes, names: Sequence[str], max_rows: int) -> Rows:
+def _decode_npy(body: bytes, schema: InputSchema, max_rows: int) -> ModelRows:
+    if schema.texts:
+        raise field_problem("", f"Column {schema.texts[0].name!r} is text, which an array of numbers cannot hold.")
     shape, fortran_order, dtype, offset = _npy_header(body)
     if dtype.kind not in "fiu" or len(shape) != 2:
         raise field_problem("", "The array must be two-dimensional and of floating-point numbers or integers.")
     if math.prod(shape) * dtype.itemsize != len(body) - offset:
         raise Malformed("The array's header does not fit the number of bytes behind it.")
     check_row_count(shape[0], max_rows, "")
+    names = schema.names
     if shape[1] != len(names):
         raise field_problem("", f"The array has {shape[1]} columns; the model has {len(names)} inputs.")
     array = np.frombuffer(body, dtype=dtype, offset=offset).reshape(shape, order="F" if fortran_order else "C")
     with np.errstate(over="ignore"):
         rows = array.astype(np.float64, order="C")
-    return finite_rows(rows, names, lambda row, column: f"/{row}/{column}")
+    return finite_rows(ModelRows(rows), schema, lambda row, name: f"/{row}/{names.index(name)}")
 
 
 def _npy_header(body: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
@@ -149,7 +148,7 @@ def _npy_header(body: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]
     return shape, fortran_order, dtype, file.tell()
 
 
-DECODERS: dict[str, Callable[[bytes, Sequence[str], int], Rows]] = {
+DECODERS: dict[str, Callable[[bytes, InputSchema, int], ModelRows]] = {
     "application/json": _decode_json,
     "text/csv": _decode_csv,
     "application/x-npy": _decode_npy,

@@ -120,7 +120,7 @@ def test_columnar_formats_agree(tmp_path: Path, content: bytes, file_format: str
         "integer": ("number", 1, 0),
         "category": ("text", 1, 0),
         "logical": ("number", 1, 0),
-        "time": ("text", 0, 0),
+        "time": ("date", 0, 0),
         "half": ("number", 0, 2),
         "nothing": ("number", 3, 0),
     }
@@ -216,3 +216,35 @@ def test_format_is_told_by_name_then_by_media_type() -> None:
     with pytest.raises(Problem, match="csv") as raised:
         format_of("a.xlsx", None)
     assert raised.value.status == 415
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind"),
+    [
+        (["2024-01-31", "2023-12-01"], "date"),
+        (["2024-01-31T08:15:00Z", ""], "date"),
+        (["2024-01-31 08:15", "2024/2/1 9:00"], "date"),
+        (["31.12.2024", "1/2/2024"], "date"),
+        (["08:15", "23:59:59"], "date"),
+        (["2024-01-31", "soon"], "text"),
+        (["2024", "2023"], "number"),
+        (["1-2", "3-4"], "text"),
+    ],
+)
+def test_csv_dates_are_told_from_text_and_numbers(tmp_path: Path, cells: list[str], kind: str) -> None:
+    content = "day,x\n" + "".join(f"{cell},1\n" for cell in cells)
+    description, _ = canonical(tmp_path, content.encode(), "csv")
+    assert description.columns[0]["type"] == kind
+
+
+def test_distinct_values_are_counted_up_to_what_categories_may_have(tmp_path: Path) -> None:
+    rows = "".join(f"{row},{row % 7},{'ab'[row % 2]},{'' if row % 3 else row}\n" for row in range(1500))
+    caps = Caps(rows=2000, columns=50, cells=20_000)
+    description, _ = canonical(tmp_path, f"all,week,text,some\n{rows}".encode(), "csv", caps)
+    assert [column["distinct"] for column in description.columns] == [None, 7, 2, 500]
+
+
+def test_infinite_values_are_counted_apart_from_missing_ones(tmp_path: Path) -> None:
+    description, _ = canonical(tmp_path, b'a\ninf\n-inf\nnan\n""\n?\n1\n', "csv")
+    (column,) = description.columns
+    assert (column["nulls"], column["non_finite"], column["infinite"], column["distinct"]) == (2, 3, 2, 1)

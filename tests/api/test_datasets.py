@@ -25,9 +25,9 @@ def test_upload_is_described(client: TestClient, services: Services) -> None:
     assert body["object"] == "dataset"
     assert (body["name"], body["format"], body["rows"], body["size_bytes"]) == ("table", "csv", 3, len(CSV))
     assert body["columns"] == [
-        {"name": "x", "type": "number", "nulls": 1, "non_finite": 0},
-        {"name": "y", "type": "number", "nulls": 0, "non_finite": 2},
-        {"name": "label", "type": "text", "nulls": 1, "non_finite": 0},
+        {"name": "x", "type": "number", "nulls": 1, "non_finite": 0, "infinite": 0, "distinct": 2},
+        {"name": "y", "type": "number", "nulls": 0, "non_finite": 2, "infinite": 1, "distinct": 1},
+        {"name": "label", "type": "text", "nulls": 1, "non_finite": 0, "infinite": 0, "distinct": 2},
     ]
     assert client.get(answer.headers["location"]).json() == body
     assert client.get("/v1/datasets").json()["data"] == [body]

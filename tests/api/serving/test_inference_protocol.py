@@ -7,6 +7,9 @@ from hypothesis import strategies as st
 
 from api.errors import Malformed, Problem
 from api.serving.inference_request import read_request
+from api.serving.inputs import InputColumn, InputSchema
+
+AB = InputSchema((InputColumn("a"), InputColumn("b")))
 
 INFER = "/v2/models/plane/infer"
 
@@ -107,11 +110,11 @@ def test_binary_in_may_be_json_out_and_the_reverse(client, register):
 )
 def test_shape_that_lies_is_refused(shape):
     with pytest.raises(Malformed):
-        read_request(json.dumps(request([1, 2], shape)).encode(), None, ("a", "b"), 10)
+        read_request(json.dumps(request([1, 2], shape)).encode(), None, AB, 10)
     body, _ = binary_request([[1, 2]])
     lying = body.replace(b'"shape": [1, 2]', f'"shape": {json.dumps(list(shape))}'.encode())
     with pytest.raises(Malformed):
-        read_request(lying, str(len(lying) - 16), ("a", "b"), 10)
+        read_request(lying, str(len(lying) - 16), AB, 10)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +153,7 @@ def test_shape_that_lies_is_refused(shape):
 )
 def test_bad_inference_is_malformed(document):
     with pytest.raises(Malformed):
-        read_request(json.dumps(document).encode(), None, ("a", "b"), 10)
+        read_request(json.dumps(document).encode(), None, AB, 10)
 
 
 def test_bad_inference_is_400_with_an_error(client, register):
@@ -163,7 +166,7 @@ def test_bad_inference_is_400_with_an_error(client, register):
 @pytest.mark.parametrize("length", ["-1", "x", "1e3", "999999", "9" * 30, "²"])
 def test_header_length_that_lies_is_refused(length):
     with pytest.raises(Malformed):
-        read_request(json.dumps(request([1, 2])).encode(), length, ("a", "b"), 10)
+        read_request(json.dumps(request([1, 2])).encode(), length, AB, 10)
 
 
 def test_infinity_in_binary_is_refused(client, register):
@@ -248,17 +251,17 @@ documents = st.fixed_dictionaries(
 )
 def test_any_request_is_read_or_refused(header, tail, length, honest):
     try:
-        read = read_request(header + tail, str(len(header)) if honest else length, ("a", "b"), 10)
+        read = read_request(header + tail, str(len(header)) if honest else length, AB, 10)
     except Problem as problem:
         assert 400 <= problem.status < 500  # noqa: PT017  either outcome is right
     else:
-        assert read.rows.shape[1:] == (2,)
-        assert np.isfinite(read.rows).all()
+        assert read.rows.numbers.shape[1:] == (2,)
+        assert np.isfinite(read.rows.numbers).all()
 
 
 @given(rows=st.lists(st.tuples(*[st.floats(allow_nan=False, allow_infinity=False)] * 2), min_size=1, max_size=5))
 def test_json_and_binary_tensors_are_bit_for_bit_the_same(rows):
     body, headers = binary_request(rows)
-    binary = read_request(body, headers["Inference-Header-Content-Length"], ("a", "b"), 10)
-    in_json = read_request(json.dumps(request(rows, (len(rows), 2))).encode(), None, ("a", "b"), 10)
-    assert binary.rows.tobytes() == in_json.rows.tobytes() == np.array(rows).tobytes()
+    binary = read_request(body, headers["Inference-Header-Content-Length"], AB, 10)
+    in_json = read_request(json.dumps(request(rows, (len(rows), 2))).encode(), None, AB, 10)
+    assert binary.rows.numbers.tobytes() == in_json.rows.numbers.tobytes() == np.array(rows).tobytes()

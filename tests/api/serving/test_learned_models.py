@@ -16,7 +16,8 @@ def test_version_says_what_it_is(client, register):
     assert document["hypothesis_space"]["kind"] == "two_layer"
     assert document["learner"] == {"kind": "adam"}
     assert document["data"]["kind"] == "target"
-    assert document["input_schema"] == [{"name": "a", "datatype": "FP64"}, {"name": "b", "datatype": "FP64"}]
+    number = {"datatype": "FP64", "accepts_missing": False, "levels": None}
+    assert document["input_schema"] == [{"name": "a", **number}, {"name": "b", **number}]
     assert document["output_schema"] == [{"name": "y0", "datatype": "FP64"}]
     assert document["certificate"]["risk_upper_bound"] == 0.25
     assert document["created_at"].endswith("Z")

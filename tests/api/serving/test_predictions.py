@@ -8,7 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.errors import Problem, Unprocessable
+from api.serving.inputs import InputColumn, InputSchema
 from api.serving.table_bodies import DECODERS, decode_rows
+
+AB = InputSchema((InputColumn("a"), InputColumn("b")))
 
 PREDICT = "/v1/models/plane/predict"
 
@@ -113,7 +116,7 @@ def test_row_of_wrong_length_is_named(client, register):
 )
 def test_what_does_not_fit_is_named(body, pointer):
     with pytest.raises(Unprocessable) as refusal:
-        decode_rows(orjson.dumps(body), None, ("a", "b"), 10)
+        decode_rows(orjson.dumps(body), None, AB, 10)
     assert [error.pointer for error in refusal.value.errors] == ([] if pointer is None else [pointer])
 
 
@@ -145,7 +148,7 @@ def test_what_does_not_fit_is_named(body, pointer):
 )
 def test_bytes_of_another_kind_are_refused(content_type, body, status):
     with pytest.raises(Problem) as refusal:
-        decode_rows(body, content_type, ("a", "b"), 10)
+        decode_rows(body, content_type, AB, 10)
     assert refusal.value.status == status
 
 
@@ -239,20 +242,20 @@ json_bodies = st.builds(
 )
 def test_any_bytes_give_rows_or_a_refusal(media_type, body):
     try:
-        rows = decode_rows(body, media_type, ("a", "b"), 10)
+        rows = decode_rows(body, media_type, AB, 10)
     except Problem as problem:
         assert 400 <= problem.status < 500  # noqa: PT017  either outcome is right
     else:
-        assert rows.dtype == np.float64
-        assert rows.shape[1:] == (2,)
-        assert np.isfinite(rows).all()
+        assert rows.numbers.dtype == np.float64
+        assert rows.numbers.shape[1:] == (2,)
+        assert np.isfinite(rows.numbers).all()
 
 
 @given(rows=st.lists(st.tuples(*[st.floats(allow_nan=False, allow_infinity=False)] * 2), min_size=1, max_size=5))
 def test_finite_rows_arrive_bit_for_bit(rows):
-    by_rows = decode_rows(orjson.dumps({"rows": rows}), None, ("a", "b"), 10)
+    by_rows = decode_rows(orjson.dumps({"rows": rows}), None, AB, 10)
     records = [{"b": b, "a": a} for a, b in rows]
-    by_records = decode_rows(orjson.dumps({"records": records}), None, ("a", "b"), 10)
+    by_records = decode_rows(orjson.dumps({"records": records}), None, AB, 10)
     csv = "b,a\n" + "".join(f"{b!r},{a!r}\n" for a, b in rows)
-    assert by_rows.tobytes() == np.array(rows).tobytes() == by_records.tobytes()
-    assert decode_rows(csv.encode(), "text/csv", ("a", "b"), 10).tobytes() == by_rows.tobytes()
+    by_csv = decode_rows(csv.encode(), "text/csv", AB, 10)
+    assert {found.numbers.tobytes() for found in (by_rows, by_records, by_csv)} == {np.array(rows).tobytes()}

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from api.serving import sessions
+from api.serving.inputs import ModelRows
 from api.serving.sessions import SLICE_ROWS, ModelSessions, ServingFailure
 
 
@@ -80,13 +81,13 @@ def test_least_recently_used_session_goes_first(services, register):
 def test_model_beyond_the_budget_is_still_served(services, register):
     cache = ModelSessions(services.store, max_bytes=1)
     model = register()
-    assert cache.open(model).predict(np.array([[1.0, 2.0]])) == pytest.approx(21.0)
+    assert cache.open(model).predict(ModelRows(np.array([[1.0, 2.0]]))) == pytest.approx(21.0)
 
 
 def test_slices_give_what_one_run_gives(services, register):
     served = services.sessions.open(register(matrix=((1.0, 2.0), (3.0, 4.0))))
     rows = np.random.default_rng(0).normal(size=(2 * SLICE_ROWS + 7, 2))
-    np.testing.assert_allclose(served.predict(rows), rows @ [[1.0, 2.0], [3.0, 4.0]], rtol=1e-14)
+    np.testing.assert_allclose(served.predict(ModelRows(rows)), rows @ [[1.0, 2.0], [3.0, 4.0]], rtol=1e-14)
 
 
 def test_many_threads_predict_with_one_session(services, register):
@@ -94,7 +95,7 @@ def test_many_threads_predict_with_one_session(services, register):
     rows = np.random.default_rng(0).normal(size=(600, 2))
 
     def right(offset):
-        answers = (served.predict(rows + offset)[:, 0] for _ in range(50))
+        answers = (served.predict(ModelRows(rows + offset))[:, 0] for _ in range(50))
         return all(np.allclose(answer, (rows + offset) @ [1.0, 10.0]) for answer in answers)
 
     with ThreadPoolExecutor(6) as threads:
