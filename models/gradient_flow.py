@@ -37,15 +37,24 @@ def largest_eigenvalue(features: Features) -> float:
 
 
 def linear_trajectory(
-    features: Features, labels: Labels, start: Coefficients, step_size: float, steps: Sequence[int]
+    features: Features,
+    labels: Labels,
+    start: Coefficients,
+    step_size: float,
+    steps: Sequence[int],
+    *,
+    weight_decay: float = 0.0,
+    schedule: Callable[[int], float] | None = None,
 ) -> Path:
-    """a_k of gradient descent on R_n(a) = (1/n) |Phi a - y|^2 from a_0 = `start`, at each k of `steps`.
+    """a_k of gradient descent on R_n(a) + (weight_decay/2) |a|^2 from a_0 = `start`, at each k of `steps`.
 
-    With Phi = U S V^T, e = s^2 / n and r_0 = y - Phi a_0,
-    a_k = a_0 + V g_k(e) S U^T r_0 / n,  g_k(e) = (1 - (1 - 2 step_size e)^k) / e.
+    R_n(a) = (1/n) |Phi a - y|^2. With Phi = U S V^T, e = s^2 / n, mu = weight_decay / 2 and r_0 = y - Phi a_0,
+    a_k = a_0 + V g_k(e + mu) (S U^T r_0 / n - mu V^T a_0) - g_k(mu) mu (I - V V^T) a_0,
+    g_k(e) = (1 - prod_{j < k} (1 - 2 step_size schedule(j) e)) / e.
+    Without a `schedule` every factor is 1. Time and memory of a schedule grow with k times the rank.
     """
-    filters = [_descent_filter(step_size, step) for step in steps]
-    return _filtered(features, labels, start, filters)
+    filters = [_descent_filter(step_size, step, schedule) for step in steps]
+    return _filtered(features, labels, start, filters, weight_decay / 2)
 
 
 def gradient_flow(features: Features, labels: Labels, start: Coefficients, times: Sequence[float]) -> Path:
@@ -54,28 +63,40 @@ def gradient_flow(features: Features, labels: Labels, start: Coefficients, times
     The limit t -> infinity (`math.inf` is legal) is the empirical minimiser nearest to the start.
     """
     filters = [_flow_filter(time) for time in times]
-    return _filtered(features, labels, start, filters)
+    return _filtered(features, labels, start, filters, 0.0)
 
 
-def _descent_filter(step_size: float, step: int) -> Filter:
-    def apply(e: Tensor) -> Tensor:
+def _descent_filter(step_size: float, step: int, schedule: Callable[[int], float] | None) -> Filter:
+    def scheduled(e: Tensor) -> Tensor:
+        factors = torch.tensor([schedule(j) for j in range(step)] if schedule else [], dtype=e.dtype, device=e.device)
+        contractions = 2 * step_size * factors[:, None] * e
+        slow = (contractions < 0.5).all(dim=0)
+        logarithms = torch.log1p(-torch.where(slow, contractions, torch.zeros_like(contractions)))
+        return torch.where(slow, -torch.expm1(logarithms.sum(dim=0)), 1 - (1 - contractions).prod(dim=0)) / e
+
+    def constant(e: Tensor) -> Tensor:
         contraction = 2 * step_size * e
         # Where the factor is near 1, 1 - q^k loses digits that expm1 and log1p keep.
         slow = contraction < 0.5
         gained = -torch.expm1(step * torch.log1p(-torch.where(slow, contraction, torch.zeros_like(e))))
         return torch.where(slow, gained, 1 - (1 - contraction) ** step) / e
 
-    return apply
+    return constant if schedule is None else scheduled
 
 
 def _flow_filter(time: float) -> Filter:
     return lambda e: -torch.expm1(-2 * time * e) / e
 
 
-def _filtered(features: Features, labels: Labels, start: Coefficients, filters: list[Filter]) -> Path:
+def _filtered(features: Features, labels: Labels, start: Coefficients, filters: list[Filter], mu: float) -> Path:
     n, m = features.shape
     left, singular, right = torch.linalg.svd(features, full_matrices=False)
     seen = singular > max(n, m) * torch.finfo(features.dtype).eps * singular[:1].sum()
     left, singular, right = left[:, seen], singular[seen], right[seen]
-    driving = singular[:, None] * (left.T @ (labels - features @ start)) / n
-    return torch.stack([start + right.T @ (g(singular**2 / n)[:, None] * driving) for g in filters])
+    driving = singular[:, None] * (left.T @ (labels - features @ start)) / n - mu * (right @ start)
+    moved = [start + right.T @ (g(singular**2 / n + mu)[:, None] * driving) for g in filters]
+    if mu:
+        # What the features do not see only decays.
+        unseen, decay = start - right.T @ (right @ start), torch.full((1,), mu, dtype=start.dtype, device=start.device)
+        moved = [a - mu * g(decay) * unseen for a, g in zip(moved, filters, strict=True)]
+    return torch.stack(moved)

@@ -1,6 +1,5 @@
 """Penalised least squares in closed form, for features of any shape and condition."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -96,40 +95,3 @@ def minimum_norm_solution(features: Features, labels: Labels) -> MinimumNormSolu
     solution = right.T @ ((left.T @ labels) / singular[:, None])
     condition = float(singular[0] / singular[-1]) if len(singular) else 1.0
     return MinimumNormSolution(solution, len(singular), condition)
-
-
-def ridge_path(features: Features, labels: Labels, penalties: Sequence[float]) -> Float[Tensor, "p m k"]:
-    """argmin_a (1/n) |Phi a - y|^2 + penalty |a|^2 for every penalty, from one singular value decomposition.
-
-    Penalty 0 is legal: the minimum-norm solution. Along the path |a| does not grow and the empirical risk does not
-    fall with the penalty.
-    """
-    n = len(features)
-    left, singular, right = _numerical_svd(features)
-    projected = left.T @ labels
-    filters = [singular / (singular**2 + n * penalty) for penalty in penalties]
-    return torch.stack([right.T @ (weights[:, None] * projected) for weights in filters])
-
-
-def leave_one_out_penalty(features: Features, labels: Labels, candidates: Float[Tensor, " c"]) -> float:
-    """The candidate with the smallest leave-one-out risk (1/n) sum_i |r_i / (1 - H_ii)|^2 (Allen's PRESS).
-
-    H = Phi (Phi^T Phi + n penalty)^{-1} Phi^T and r = y - H y, all candidates from one eigendecomposition.
-    """
-    n, m = features.shape
-    if m <= n:
-        eigenvalues, vectors = torch.linalg.eigh(features.T @ features / n)
-        rotated = features @ vectors
-        eigenvalues = eigenvalues.clamp(min=0)
-    else:
-        eigenvalues, vectors = torch.linalg.eigh(features @ features.T / n)
-        eigenvalues = eigenvalues.clamp(min=0)
-        rotated = vectors * torch.sqrt(n * eigenvalues)
-    projected, squares = rotated.T @ labels / n, rotated**2 / n
-    risks = []
-    for penalty in candidates:
-        weights = 1 / (eigenvalues + penalty)
-        residuals = labels - rotated @ (weights[:, None] * projected)
-        kept = (1 - squares @ weights).clamp(min=torch.finfo(features.dtype).eps)
-        risks.append(((residuals / kept[:, None]) ** 2).mean())
-    return float(candidates[torch.stack(risks).argmin()])

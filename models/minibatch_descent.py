@@ -1,5 +1,6 @@
 """The loop that first-order learners share: minibatches, step sizes over time, clipped gradients, averaged iterates."""
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from typing import Literal
@@ -53,16 +54,15 @@ def descend(
     objective: Callable[[int, Parameters, Sample], Scalar],
     batches: Iterator[Sample],
     updater: Callable[[list[Tensor]], Update],
-    steps: int,
     ends: Callable[[int, Parameters], bool],
     *,
     averaging: float = 0.0,
     gradient_clip: float | None = None,
 ) -> Parameters:
-    """Move a copy of `start` for at most `steps` updates along gradients of `objective(step, theta, batch)`.
+    """Move a copy of `start` along gradients of `objective(step, theta, batch)` until `ends`.
 
-    `ends(step, theta)` sees the parameters after each number of steps, 0 included, and may end the run; it does the
-    caller's bookkeeping. With `averaging` b > 0 what is seen and returned is the running average
+    `ends(step, theta)` sees the parameters after each number of steps, 0 included, and does the caller's bookkeeping.
+    With `averaging` b > 0 what is seen and returned is the running average
     A_{k+1} = b_k A_k + (1 - b_k) theta_{k+1}, b_k = min(b, (1 + k)/(10 + k)), so that short runs forget their start.
     """
     parameters = {name: value.clone() for name, value in start.items()}
@@ -71,8 +71,8 @@ def descend(
     averages = [value.clone() for value in iterates] if averaging else iterates
     seen = {**parameters, **dict(zip(trainable, averages, strict=True))}
     update = updater(moving)
-    for step in range(steps + 1):
-        if ends(step, seen) or step == steps:
+    for step in itertools.count():
+        if ends(step, seen):
             break
         value = objective(step, parameters, next(batches))
         gradients = list(torch.autograd.grad(value, moving, materialize_grads=True))
@@ -102,12 +102,22 @@ def adam_updater(rate: Callable[[int], float], weight_decay: float = 0.0) -> Cal
     return made_for
 
 
-def plain_updater(rate: Callable[[int], float]) -> Callable[[list[Tensor]], Update]:
-    """theta <- theta - rate(step) gradient."""
+def plain_updater(
+    rate: Callable[[int], float], weight_decay: float = 0.0, momentum: float = 0.0
+) -> Callable[[list[Tensor]], Update]:
+    """v <- momentum v + gradient + weight_decay theta, then theta <- theta - rate(step) v, from v = 0."""
 
     def made_for(moving: list[Tensor]) -> Update:
+        velocities = [torch.zeros_like(value) for value in moving] if momentum else []
+
         def update(step: int, gradients: list[Tensor]) -> None:
             with torch.no_grad():
+                if weight_decay:
+                    gradients = list(torch._foreach_add(gradients, moving, alpha=weight_decay))
+                if momentum:
+                    torch._foreach_mul_(velocities, momentum)
+                    torch._foreach_add_(velocities, gradients)
+                    gradients = velocities
                 for value, gradient in zip(moving, gradients, strict=True):
                     # The product first, as gradient descent rounds it; add_ with alpha may fuse the two.
                     value.sub_(rate(step) * gradient)

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -19,11 +20,13 @@ CURVE_POINTS = 100
 DIVERGENCE_FACTOR = 1e6
 """A risk this many times the larger of the first risk and the labels' second moment has left every bound."""
 
-FEWEST_VALIDATION_ROWS = 20
-"""A minimum over fewer rows than this is noise; the sample is then trained on to the last step."""
-
 KEPT_FEATURES = 2**27
 """Features of a linear space are computed once while n m is at most this; beyond it at every step."""
+
+Precision = Literal["float32", "float64"]
+
+Evaluate = Callable[[Parameters, Tensor], Outputs]
+"""From parameters and rows (inputs, or the features that were kept) to outputs."""
 
 
 def starting_parameters(
@@ -40,14 +43,47 @@ def starting_parameters(
     return {name: value.detach().to(like.device, like.dtype).clone() for name, value in start.items()}
 
 
-def prepared(
-    space: HypothesisSpace, parameters: Parameters, inputs: Tensor
-) -> tuple[Tensor, Callable[[Parameters, Tensor], Outputs]]:
-    """Rows to train on and the map from them to outputs: the features of a linear space, once; otherwise the inputs."""
-    if isinstance(space, LinearSpace) and inputs.shape[0] * len(parameters["coefficients"]) <= KEPT_FEATURES:
+@dataclass(frozen=True)
+class Opening:
+    """Where a run begins, in the precision of training.
+
+    `data`: rows that `evaluate` takes beside their labels: the features of a linear space where they were `kept`, else
+    the inputs. `exact`: the start in the sample's precision.
+    """
+
+    space: HypothesisSpace
+    exact: Parameters
+    start: Parameters
+    data: Sample
+    evaluate: Evaluate
+    kept: bool
+
+    def with_features(self) -> "Opening":
+        """The same on the features of a linear space, however many."""
+        if self.kept or not isinstance(self.space, LinearSpace):
+            return self
         with torch.no_grad():
-            return space.features(parameters, inputs), lambda theta, rows: rows @ theta["coefficients"]
-    return inputs, space.evaluate
+            data = Sample(self.space.features(self.start, self.data.inputs), self.data.labels)
+        return replace(self, data=data, evaluate=lambda theta, rows: rows @ theta["coefficients"], kept=True)
+
+    def closed(self, learnt: Parameters) -> Parameters:
+        """What was learnt in the sample's precision; frozen parameters keep every bit of their draw."""
+        like = self.exact[self.space.trainable[0]]
+        return {**self.exact, **{name: learnt[name].to(like) for name in self.space.trainable}}
+
+
+def opened(
+    space: HypothesisSpace, sample: Sample, randomness: Randomness, start: Parameters | None, precision: Precision
+) -> Opening:
+    """The opening of an iterative learner. Randomness: the draw of the space, where there is no `start`."""
+    dtype = getattr(torch, precision)
+    exact = starting_parameters(space, sample, randomness, start)
+    begun, inputs = {name: value.to(dtype) for name, value in exact.items()}, sample.inputs.to(dtype)
+    labels = sample.labels.to(dtype)
+    opening = Opening(space, exact, begun, Sample(inputs, labels), space.evaluate, kept=False)
+    if space.linear and sample.size * len(exact["coefficients"]) <= KEPT_FEATURES:
+        return opening.with_features()
+    return opening
 
 
 def empirical_risk(outputs: Outputs, labels: Tensor) -> Scalar:
@@ -55,9 +91,7 @@ def empirical_risk(outputs: Outputs, labels: Tensor) -> Scalar:
     return squared_losses(outputs, labels).mean()
 
 
-def empirical_risk_in_blocks(
-    evaluate: Callable[[Parameters, Tensor], Outputs], parameters: Parameters, data: Sample
-) -> float:
+def empirical_risk_in_blocks(evaluate: Evaluate, parameters: Parameters, data: Sample) -> float:
     """R_n without gradients, in blocks of rows; `data.inputs` are the rows that `evaluate` takes."""
     with torch.no_grad():
         blocks = zip(data.inputs.split(EVALUATION_BLOCK), data.labels.split(EVALUATION_BLOCK), strict=True)
@@ -105,45 +139,3 @@ class LearningCurve:
         first = self.points[0].empirical_risk if self.points else risk
         if not math.isfinite(risk) or risk > DIVERGENCE_FACTOR * max(first, self._scale, 1e-300):
             raise TrainingDiverged(f"The empirical risk is {risk:.3g} at step {step}. {self._advice}", "/learner")
-
-
-def held_for_validation(fraction: float, sample_size: int) -> int:
-    """Rows that choose where to stop: round(fraction n), or 0 where those are fewer than FEWEST_VALIDATION_ROWS."""
-    held = round(fraction * sample_size)
-    return held if held >= FEWEST_VALIDATION_ROWS else 0
-
-
-def parted(data: Sample, held: int, randomness: Randomness) -> tuple[Sample, Sample]:
-    """The rows to train on and `held` rows to validate on, by a random order from the stream `validation_rows`."""
-    order = torch.randperm(data.size, generator=randomness.generator("validation_rows")).to(data.inputs.device)
-    training, validation = (Sample(data.inputs[part], data.labels[part]) for part in (order[held:], order[:held]))
-    return training, validation
-
-
-class EarlyStopping:
-    """Watches the risk on validation rows and remembers the step where it was smallest.
-
-    `best_step` 0 is possible: nothing learnt carries over to the validation rows.
-    """
-
-    def __init__(
-        self, evaluate: Callable[[Parameters, Tensor], Outputs], validation: Sample, total: int, patience: float = 0.25
-    ) -> None:
-        """For `total` steps; the run ends when `patience` x `total` steps brought no smaller risk."""
-        self._evaluate = evaluate
-        self._validation = validation
-        self._every = max(1, total // (4 * CURVE_POINTS))
-        self._patience = max(4 * self._every, math.ceil(patience * total))
-        self.smallest_risk = math.inf
-        self.best_step = 0
-        self.last_seen_step = 0
-
-    def ends(self, step: int, parameters: Parameters) -> bool:
-        """Look at the parameters after `step` steps; whether it is time to stop."""
-        self.last_seen_step = step
-        if step % self._every:
-            return False
-        risk = empirical_risk_in_blocks(self._evaluate, parameters, self._validation)
-        if risk < self.smallest_risk:
-            self.smallest_risk, self.best_step = risk, step
-        return step - self.best_step >= self._patience

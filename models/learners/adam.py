@@ -1,35 +1,22 @@
 """Adam with decoupled weight decay, averaged iterates and early stopping: the practical learner for networks."""
 
 import math
-from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Literal
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
-from models.arrays import Outputs, Parameters
+from models.arrays import Parameters, Scalar
+from models.early_stopping import Watch, held_for_validation, most_runs, train
 from models.hypothesis_spaces.base import HypothesisSpace
-from models.learners.base import Advance, Fitted, Learner
+from models.learners.base import Advance, Details, Fitted, GradientClip, Learner, TrainingPrecision
 from models.minibatch_descent import Schedule, adam_updater, descend, minibatches, scheduled
-from models.optimisation import (
-    EarlyStopping,
-    LearningCurve,
-    empirical_risk,
-    empirical_risk_in_blocks,
-    held_for_validation,
-    parted,
-    prepared,
-    starting_parameters,
-)
+from models.optimisation import empirical_risk, opened
 from models.randomness import Randomness
 from models.risks import EVALUATION_BLOCK
 from models.samples import Sample
 
 DECAY_CANDIDATES = (0.0, 0.03, 0.3)
 """What the validation rows choose from without a `weight_decay`: none, and two that differ tenfold."""
-
-Evaluate = Callable[[Parameters, Tensor], Outputs]
 
 
 class Adam(Learner):
@@ -62,11 +49,11 @@ class Adam(Learner):
     averaging: Annotated[
         float, Field(ge=0, lt=1, description="Weight of the past in the average of iterates; 0: the last iterate.")
     ] = 0.998
-    gradient_clip: Annotated[float | None, Field(gt=0, le=1e12, description="Largest gradient norm; None: any.")] = None
+    gradient_clip: GradientClip = None
     validation_fraction: Annotated[
         float, Field(ge=0, le=0.5, description="Part of the sample that chooses decay and step; 0: no choice.")
     ] = 0.2
-    precision: Annotated[Literal["float32", "float64"], Field(description="Arithmetic of training.")] = "float32"
+    precision: TrainingPrecision = "float32"
 
     statement: ClassVar[str] = "θₖ₊₁ = θₖ − ηₖ (m̂ₖ / (√v̂ₖ + ε) + λ θₖ)"
     reference: ClassVar[str] = "kingma2015adam"
@@ -85,75 +72,43 @@ class Adam(Learner):
         start: Parameters | None = None,
     ) -> Fitted:
         """Train. Randomness: the draw of the space; streams `batches` and `validation_rows`."""
-        dtype = getattr(torch, self.precision)
-        exact = starting_parameters(space, sample, randomness, start)
-        start = {name: value.to(dtype) for name, value in exact.items()}
-        rows, evaluate = prepared(space, start, sample.inputs.to(dtype))
-        data = Sample(rows, sample.labels.to(dtype))
-        rate = self._first_rate(space, start)
-        decay, last_step, done = self._decays(sample.size)[0], self.steps, 0
-        if held := held_for_validation(self.validation_fraction, sample.size):
-            training, validation = parted(data, held, randomness)
-            most = (1 + len(self._decays(sample.size))) * self.steps
-            smallest = math.inf
-            for candidate in self._decays(sample.size):
-                stopping, before = EarlyStopping(evaluate, validation, self.steps), done
+        opening = opened(space, sample, randomness, start, self.precision)
+        size, rate = self._batch_rows(sample.size), self._first_rate(space, opening.start)
 
-                def report(step: int, before: int = before) -> None:
-                    advance(before + step, most)
+        def run(decay: float, watch: Watch) -> Parameters:
+            def objective(step: int, theta: Parameters, batch: Sample) -> Scalar:
+                value = empirical_risk(opening.evaluate(theta, batch.inputs), batch.labels)
+                watch.curve.check(step, float(value.detach()))
+                return value
 
-                self._run(space, training, start, evaluate, randomness, rate, candidate, report, stopping)
-                done += stopping.last_seen_step
-                if stopping.smallest_risk < smallest:
-                    smallest, decay, last_step = stopping.smallest_risk, candidate, max(1, stopping.best_step)
-        learnt, curve = self._run(
-            space, data, start, evaluate, randomness, rate, decay,
-            lambda step: advance(done + step, done + last_step), last_step=last_step,
-        )  # fmt: skip
-        # Frozen parameters keep every bit of their draw.
-        parameters = {**exact, **{name: learnt[name].to(sample.inputs) for name in space.trainable}}
-        details: dict[str, float | int | str] = {
-            "batch_size": self._batch_rows(sample.size),
-            "learning_rate": rate,
-            "weight_decay": decay,
-            "steps": last_step,
-        }
-        return Fitted(parameters, tuple(curve.points), details)
+            return descend(
+                opening.start,
+                space.trainable,
+                objective,
+                minibatches(watch.data, self._batch_rows(watch.data.size), randomness.generator("batches")),
+                adam_updater(lambda step: rate * scheduled(self.schedule, step, self.steps), decay),
+                watch.ends,
+                averaging=self.averaging,
+                gradient_clip=self.gradient_clip,
+            )
 
-    def _run(
-        self,
-        space: HypothesisSpace,
-        data: Sample,
-        start: Parameters,
-        evaluate: Evaluate,
-        randomness: Randomness,
-        rate: float,
-        decay: float,
-        report: Callable[[int], None],
-        stopping: EarlyStopping | None = None,
-        last_step: int | None = None,
-    ) -> tuple[Parameters, LearningCurve]:
-        last_step = self.steps if last_step is None else last_step
-        curve = LearningCurve(last_step, data.labels, f"The learning rate is {rate:.3g}; try a tenth of it.")
-
-        def ends(step: int, parameters: Parameters) -> bool:
-            report(step)
-            if curve.due(step):
-                curve.record(step, empirical_risk_in_blocks(evaluate, parameters, data))
-            return step < last_step and stopping is not None and stopping.ends(step, parameters)
-
-        learnt = descend(
-            start,
-            space.trainable,
-            lambda step, theta, batch: empirical_risk(evaluate(theta, batch.inputs), batch.labels),
-            minibatches(data, self._batch_rows(data.size), randomness.generator("batches")),
-            adam_updater(lambda step: rate * scheduled(self.schedule, step, self.steps), decay),
-            last_step,
-            ends,
-            averaging=self.averaging,
-            gradient_clip=self.gradient_clip,
+        trained = train(
+            run,
+            opening,
+            self._decays(sample.size),
+            steps=self.steps,
+            validation_fraction=self.validation_fraction,
+            randomness=randomness,
+            advance=advance,
+            advice=f"The learning rate is {rate:.3g}; try a tenth of it.",
         )
-        return learnt, curve
+        details: Details = {
+            "batch_size": size,
+            "learning_rate": rate,
+            "weight_decay": trained.candidate,
+            "steps": trained.last_step,
+        }
+        return Fitted(opening.closed(trained.parameters), tuple(trained.curve.points), details)
 
     def _first_rate(self, space: HypothesisSpace, start: Parameters) -> float:
         if self.learning_rate is not None:
@@ -178,6 +133,11 @@ class Adam(Learner):
     def flops(self, space: HypothesisSpace, sample_size: int, input_dimension: int, output_dimension: int) -> float:
         """Three evaluations of the batch a step, and the learning curve; one run more for each weight decay tried."""
         rows = 3.0 * self.steps * self._batch_rows(sample_size) + 100.0 * sample_size
-        validated = held_for_validation(self.validation_fraction, sample_size) > 0
-        runs = 1 + (len(self._decays(sample_size)) if validated else 0)
-        return runs * rows * space.flops_per_row(input_dimension, output_dimension)
+        return self._runs(sample_size) * rows * space.flops_per_row(input_dimension, output_dimension)
+
+    def update_count(self, space: HypothesisSpace, sample_size: int) -> float:
+        """All steps of all runs."""
+        return float(self._runs(sample_size) * self.steps)
+
+    def _runs(self, sample_size: int) -> int:
+        return most_runs(self.validation_fraction, sample_size, len(self._decays(sample_size)))

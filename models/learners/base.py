@@ -3,16 +3,32 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Annotated
+
+from pydantic import Field
 
 from models.arrays import Parameters
 from models.hypothesis_spaces.base import HypothesisSpace
 from models.kinds import Kind
-from models.optimisation import LearningCurvePoint
+from models.optimisation import LearningCurvePoint, Precision
 from models.randomness import Randomness
 from models.samples import Sample
 
 Advance = Callable[[int, int], None]
 """`advance(step, total)`: called at every optimisation step; raises Stopped when the run should end."""
+
+
+GradientClip = Annotated[float | None, Field(gt=0, le=1e12, description="Largest gradient norm; None: any.")]
+WeightDecay = Annotated[
+    float, Field(ge=0, le=1e12, description="Adds (weight_decay/2) |theta|^2 over the trained parameters to R_n.")
+]
+ValidationFraction = Annotated[
+    float, Field(ge=0, le=0.5, description="Part of the sample that chooses the step to stop at; 0: no stopping.")
+]
+TrainingPrecision = Annotated[Precision, Field(description="Arithmetic of training.")]
+
+Details = dict[str, float | int | str | list[dict[str, float]]]
+"""A learner's remarks, JSON as they are: numbers, words, and lists of points by name."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +37,7 @@ class Fitted:
 
     parameters: Parameters
     curve: tuple[LearningCurvePoint, ...] = ()
-    details: dict[str, float | int | str] = field(default_factory=dict)
+    details: Details = field(default_factory=dict)
 
 
 class Learner(Kind, ABC):
@@ -58,6 +74,10 @@ class Learner(Kind, ABC):
     @abstractmethod
     def flops(self, space: HypothesisSpace, sample_size: int, input_dimension: int, output_dimension: int) -> float:
         """Floating-point operations of one fit, for the plan."""
+
+    def update_count(self, space: HypothesisSpace, sample_size: int) -> float:
+        """Steps of one fit for the plan, in units of a small minibatch's fixed cost: what remains as flops vanish."""
+        return 0.0
 
     def rows_at_once(self, sample_size: int) -> int:
         """Rows whose activations are held at the same time outside linear spaces, for the plan's memory."""

@@ -1,14 +1,16 @@
 """Least squares: the empirical minimiser of a linear space, the one of smallest norm where there are many."""
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-import torch
+from pydantic import Field
+from torch import Tensor
 
-from models.arrays import Parameters
-from models.hypothesis_spaces.base import HypothesisSpace, LinearSpace
-from models.learners.base import Advance, Fitted, Learner, LearningCurvePoint
+from models.arrays import Features, Labels, Parameters
+from models.closed_form import refusal_outside_linear_spaces, solved
+from models.hypothesis_spaces.base import HypothesisSpace
+from models.learners.base import Advance, Details, Fitted, Learner
 from models.least_squares import minimum_norm_solution
-from models.optimisation import empirical_risk, starting_parameters
+from models.optimisation import Precision
 from models.randomness import Randomness
 from models.samples import Sample
 
@@ -23,19 +25,19 @@ class LeastSquares(Learner):
     """
 
     kind: Literal["least_squares"]
+    precision: Annotated[Precision, Field(description="Arithmetic of the decomposition.")] = "float64"
 
     statement: ClassVar[str] = "â = Φ⁺y = argmin { ‖a‖ : a ∈ argmin (1/n)‖Φa − y‖² }"
     reference: ClassVar[str] = "penrose1956best"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"kind": "least_squares"},
         {"kind": "least_squares", "standardise": True},
+        {"kind": "least_squares", "precision": "float32"},
     )
 
     def refuses(self, space: HypothesisSpace) -> str | None:
         """Only linear spaces have a closed form."""
-        if space.linear:
-            return None
-        return f"least_squares solves linear spaces in closed form; {space.kind} is not linear in its parameters."
+        return refusal_outside_linear_spaces(self.kind, space)
 
     def fit(
         self,
@@ -46,22 +48,15 @@ class LeastSquares(Learner):
         start: Parameters | None = None,
     ) -> Fitted:
         """Solve. One step; raises NumericalFailure where a feature is not finite."""
-        if not isinstance(space, LinearSpace):
-            raise TypeError(self.refuses(space))
-        advance(0, 1)
-        parameters = starting_parameters(space, sample, randomness, start)
-        with torch.no_grad():
-            features = space.features(parameters, sample.inputs)
-            solved = minimum_norm_solution(features, sample.labels)
-            parameters["coefficients"] = solved.coefficients
-            risk = float(empirical_risk(features @ solved.coefficients, sample.labels))
-        advance(1, 1)
-        details: dict[str, float | int | str] = {
-            "solver": "svd",
-            "rank": solved.rank,
-            "condition_number": solved.condition_number,
-        }
-        return Fitted(parameters, (LearningCurvePoint(1, risk),), details)
+        details: Details = {"solver": "svd"}
+
+        def solve(features: Features, labels: Labels) -> Tensor:
+            solution = minimum_norm_solution(features, labels)
+            details.update(rank=solution.rank, condition_number=solution.condition_number)
+            return solution.coefficients
+
+        parameters, point = solved(space, sample, randomness, advance, start, self.precision, solve)
+        return Fitted(parameters, (point,), details)
 
     def flops(self, space: HypothesisSpace, sample_size: int, input_dimension: int, output_dimension: int) -> float:
         """Features, and a singular value decomposition: about 6 l s^2 + 20 s^3 for sides s <= l."""

@@ -1,29 +1,29 @@
 """The estimator of E, Ma and Wu: empirical risk plus a multiple of the path norm."""
 
 import math
-from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor
 
-from models.arrays import Outputs, Parameters, Scalar
+from models.arrays import Parameters, Scalar
 from models.complexities.path_norm_ball import PathNormed, PathWeights
+from models.early_stopping import Watch, most_runs, train
 from models.hypothesis_spaces.base import HypothesisSpace
-from models.learners.base import Advance, Fitted, Learner
-from models.minibatch_descent import Schedule, adam_updater, descend, minibatches, scheduled
-from models.optimisation import (
-    LearningCurve,
-    empirical_risk,
-    empirical_risk_in_blocks,
-    starting_parameters,
+from models.learners.base import (
+    Advance,
+    Details,
+    Fitted,
+    GradientClip,
+    Learner,
+    TrainingPrecision,
+    ValidationFraction,
 )
+from models.minibatch_descent import Schedule, adam_updater, descend, minibatches, scheduled
+from models.optimisation import empirical_risk, opened
 from models.randomness import Randomness
 from models.risks import EVALUATION_BLOCK
 from models.samples import Sample
-
-Evaluate = Callable[[Parameters, Tensor], Outputs]
 
 
 class PathNorm(Learner):
@@ -35,8 +35,11 @@ class PathNorm(Learner):
     the squared loss); the authors' experiments use smaller ones, down to 0.1.
 
     Adam on the objective with subgradients of the absolute values (0 at 0); the last of the decreasing steps settle
-    the kinks. Not convex: what is reached is an upper value of the minimum. `details`: J_n, the path norm and the
-    factor of the path norm in J_n.
+    the kinks. Not convex: what is reached is an upper value of the minimum. `details`: J_n, the path norm, the factor
+    of the path norm in J_n and the number of steps. Weight decay is decoupled, as in `adam`, and not counted in J_n.
+
+    Early stopping: a first run on a part of the sample finds the step with the smallest risk on the other part, a
+    `validation_fraction` of the rows; the run on the whole sample ends there, which may be far from the minimum.
     """
 
     kind: Literal["path_norm"]
@@ -45,12 +48,25 @@ class PathNorm(Learner):
     learning_rate: Annotated[float, Field(gt=0, le=10, description="Step size at the start.")] = 3e-3
     batch_size: Annotated[int | None, Field(ge=1, le=1_000_000, description="Rows a step; None: min(n, 128).")] = None
     schedule: Annotated[Schedule, Field(description="Step size over the steps.")] = "cosine"
+    weight_decay: Annotated[float, Field(ge=0, le=10, description="Decoupled: theta shrinks by rate x this.")] = 0.0
+    gradient_clip: GradientClip = None
+    validation_fraction: ValidationFraction = 0.0
+    precision: TrainingPrecision = "float64"
 
     statement: ClassVar[str] = "θ̂ ≈ argmin R_n(θ) + λ √(log(2D)/n) ‖θ‖_P,  ‖θ‖_P = Σⱼ |aⱼ| (‖wⱼ‖₁ + |cⱼ|)"
     reference: ClassVar[str] = "ma2019priori"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"kind": "path_norm", "penalty": 0.1, "steps": 300},
         {"kind": "path_norm", "penalty": 0.0, "steps": 100, "batch_size": 32, "standardise": True},
+        {
+            "kind": "path_norm",
+            "steps": 300,
+            "penalty": 0.01,
+            "weight_decay": 0.01,
+            "gradient_clip": 10.0,
+            "validation_fraction": 0.2,
+            "precision": "float32",
+        },
     )
 
     def refuses(self, space: HypothesisSpace) -> str | None:
@@ -69,13 +85,11 @@ class PathNorm(Learner):
         advance: Advance,
         start: Parameters | None = None,
     ) -> Fitted:
-        """Train. Randomness: the draw of the space; stream `batches`."""
+        """Train. Randomness: the draw of the space; streams `batches`, `validation_rows`."""
         if not isinstance(space, PathNormed):
             raise TypeError(self.refuses(space))
-        begun = starting_parameters(space, sample, randomness, start)
+        opening = opened(space, sample, randomness, start, self.precision)
         factor = self.penalty * math.sqrt(math.log(2 * (sample.inputs.shape[1] + 1)) / sample.size)
-        advice = f"The learning rate is {self.learning_rate:.3g}; try a tenth of it."
-        curve = LearningCurve(self.steps, sample.labels, advice)
 
         def norm(theta: Parameters) -> Scalar:
             weights = space.path_norm_weights(theta)
@@ -83,32 +97,43 @@ class PathNorm(Learner):
                 raise TypeError(self.refuses(space))
             return _path_norm(weights)
 
-        def objective(step: int, theta: Parameters, batch: Sample) -> Scalar:
-            value = empirical_risk(space.evaluate(theta, batch.inputs), batch.labels)
-            return value + factor * norm(theta) if factor else value
+        def run(_: None, watch: Watch) -> Parameters:
+            def objective(step: int, theta: Parameters, batch: Sample) -> Scalar:
+                value = empirical_risk(opening.evaluate(theta, batch.inputs), batch.labels)
+                watch.curve.check(step, float(value.detach()))
+                return value + factor * norm(theta) if factor else value
 
-        def ends(step: int, theta: Parameters) -> bool:
-            advance(step, self.steps)
-            if curve.due(step):
-                curve.record(step, empirical_risk_in_blocks(space.evaluate, theta, sample))
-            return False
+            return descend(
+                opening.start,
+                space.trainable,
+                objective,
+                minibatches(watch.data, self._batch_rows(watch.data.size), randomness.generator("batches")),
+                adam_updater(
+                    lambda step: self.learning_rate * scheduled(self.schedule, step, self.steps), self.weight_decay
+                ),
+                watch.ends,
+                gradient_clip=self.gradient_clip,
+            )
 
-        learnt = descend(
-            begun,
-            space.trainable,
-            objective,
-            minibatches(sample, self._batch_rows(sample.size), randomness.generator("batches")),
-            adam_updater(lambda step: self.learning_rate * scheduled(self.schedule, step, self.steps)),
-            self.steps,
-            ends,
+        trained = train(
+            run,
+            opening,
+            [None],
+            steps=self.steps,
+            validation_fraction=self.validation_fraction,
+            randomness=randomness,
+            advance=advance,
+            advice=f"The learning rate is {self.learning_rate:.3g}; try a tenth of it.",
         )
+        learnt, points = opening.closed(trained.parameters), tuple(trained.curve.points)
         reached = float(norm(learnt))
-        details: dict[str, float | int | str] = {
-            "objective": curve.points[-1].empirical_risk + factor * reached,
+        details: Details = {
+            "objective": points[-1].empirical_risk + factor * reached,
             "path_norm": reached,
             "penalty_factor": factor,
+            "steps": trained.last_step,
         }
-        return Fitted(learnt, tuple(curve.points), details)
+        return Fitted(learnt, points, details)
 
     def _batch_rows(self, sample_size: int) -> int:
         return min(sample_size, 128 if self.batch_size is None else self.batch_size)
@@ -121,7 +146,12 @@ class PathNorm(Learner):
         """Three evaluations of the batch a step, the norm's few operations a weight, and the learning curve."""
         rows = 3.0 * self.steps * self._batch_rows(sample_size) + 100.0 * sample_size
         norms = 6.0 * self.steps * space.parameter_count(input_dimension, output_dimension)
-        return rows * space.flops_per_row(input_dimension, output_dimension) + norms
+        runs = most_runs(self.validation_fraction, sample_size)
+        return runs * (rows * space.flops_per_row(input_dimension, output_dimension) + norms)
+
+    def update_count(self, space: HypothesisSpace, sample_size: int) -> float:
+        """All steps of all runs; the norm costs about half as much again."""
+        return 1.5 * most_runs(self.validation_fraction, sample_size) * self.steps
 
 
 def _path_norm(weights: PathWeights) -> Scalar:

@@ -4,45 +4,60 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
+from torch import Tensor
 
-from models.arrays import Parameters
-from models.gradient_flow import largest_eigenvalue
-from models.hypothesis_spaces.base import HypothesisSpace, LinearSpace
-from models.learners.base import Advance, Fitted, Learner, LearningCurvePoint
-from models.least_squares import leave_one_out_penalty, ridge_solution
-from models.optimisation import empirical_risk, starting_parameters
+from models.arrays import Features, Labels, Parameters
+from models.closed_form import refusal_outside_linear_spaces, solved
+from models.hypothesis_spaces.base import HypothesisSpace
+from models.learners.base import Advance, Details, Fitted, Learner
+from models.least_squares import ridge_solution
 from models.randomness import Randomness
+from models.ridge_path import Criterion, RidgePathPoint, best_penalty, ridge_path
 from models.samples import Sample
 
 CANDIDATES = 25
+"""Penalties of the path."""
+
+LARGEST_UNASKED_SIDE = 1000
+"""A path that nobody asked for costs an eigendecomposition of min(n, m): about a quarter of a second at this side."""
 
 
 class Ridge(Learner):
     """a^ = argmin_a (1/n) |Phi a - y|^2 + penalty |a|^2.
 
     Penalty 0 gives the least-squares solution of smallest norm, which interpolates where m >= n. Without a `penalty`
-    the one of smallest leave-one-out risk is taken from 25 candidates between 1e-10 and 100 times the largest
-    eigenvalue of Phi^T Phi / n. `details` names the penalty used. The start matters only for its frozen features.
+    the one that `criterion` finds best is taken from the path: 25 penalties between 1e-10 and 100 times the
+    largest eigenvalue of Phi^T Phi / n, evenly spaced in the logarithm. The start matters only for its frozen features.
+    Solved in float64: float32 carries too few digits of Gram matrices and would be slower by decompositions of Phi.
+
+    `details` names the penalty used, the solver, and the `path`: at each penalty the empirical risk, |a|^2, the
+    effective degrees of freedom, and the leave-one-out and generalized cross-validation estimates of the risk, in the
+    units of the curve (`models.ridge_path.RidgePathPoint` has the formulas). No path where every feature is 0.
     """
 
     kind: Literal["ridge"]
     penalty: Annotated[
-        float | None, Field(ge=0, le=1e12, description="Penalty on |a|^2; 0: minimum norm; None: leave-one-out.")
+        float | None, Field(ge=0, le=1e12, description="Penalty on |a|^2; 0: minimum norm; None: by the criterion.")
+    ] = None
+    criterion: Annotated[Criterion, Field(description="What chooses the penalty where none is given.")] = (
+        "leave_one_out"
+    )
+    path: Annotated[
+        bool | None, Field(description="Report the path; None: where it chooses, or the smaller of n and m <= 1,000.")
     ] = None
 
     statement: ClassVar[str] = "â = argmin_a (1/n)‖Φa − y‖² + λ‖a‖²;  λ → 0: the minimum-norm minimiser"
     reference: ClassVar[str] = "hoerl1970ridge"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"kind": "ridge"},
-        {"kind": "ridge", "penalty": 0.0},
+        {"kind": "ridge", "penalty": 0.0, "path": False},
+        {"kind": "ridge", "criterion": "generalized_cross_validation"},
         {"kind": "ridge", "penalty": 1e-3, "standardise": True},
     )
 
     def refuses(self, space: HypothesisSpace) -> str | None:
         """Only linear spaces have a closed form."""
-        if space.linear:
-            return None
-        return f"ridge solves linear spaces in closed form; {space.kind} is not linear in its parameters."
+        return refusal_outside_linear_spaces(self.kind, space)
 
     def fit(
         self,
@@ -53,29 +68,34 @@ class Ridge(Learner):
         start: Parameters | None = None,
     ) -> Fitted:
         """Solve. One step; raises NumericalFailure where a feature is not finite."""
-        if not isinstance(space, LinearSpace):
-            raise TypeError(self.refuses(space))
-        advance(0, 1)
-        parameters = starting_parameters(space, sample, randomness, start)
-        with torch.no_grad():
-            features = space.features(parameters, sample.inputs)
-            penalty = self._chosen_penalty(features, sample.labels) if self.penalty is None else self.penalty
-            parameters["coefficients"], solver = ridge_solution(features, sample.labels, penalty)
-            risk = float(empirical_risk(features @ parameters["coefficients"], sample.labels))
-        advance(1, 1)
-        return Fitted(parameters, (LearningCurvePoint(1, risk),), {"penalty": penalty, "solver": solver})
+        details: Details = {}
 
-    def _chosen_penalty(self, features: torch.Tensor, labels: torch.Tensor) -> float:
-        top = largest_eigenvalue(features)
-        if top == 0.0:
-            return 1.0
-        return leave_one_out_penalty(features, labels, top * torch.logspace(-10, 2, CANDIDATES).to(features))
+        def solve(features: Features, labels: Labels) -> Tensor:
+            path: list[RidgePathPoint] = []
+            if self._needs_path(*features.shape):
+                path = ridge_path(features, labels, torch.logspace(-10, 2, CANDIDATES).to(features))
+            penalty = self.penalty
+            if penalty is None:
+                penalty = best_penalty(path, self.criterion) if path else 1.0
+            solution, details["solver"] = ridge_solution(features, labels, penalty)
+            details["penalty"] = penalty
+            if path and self.path is not False:
+                details["path"] = [point.record() for point in path]
+            return solution
+
+        parameters, point = solved(space, sample, randomness, advance, start, "float64", solve)
+        return Fitted(parameters, (point,), details)
+
+    def _needs_path(self, sample_size: int, width: int) -> bool:
+        if self.penalty is None or self.path is not None:
+            return self.penalty is None or bool(self.path)
+        return min(sample_size, width) <= LARGEST_UNASKED_SIDE
 
     def flops(self, space: HypothesisSpace, sample_size: int, input_dimension: int, output_dimension: int) -> float:
-        """Features, Gram matrix and factorisation; about ten times that with the choice of the penalty."""
+        """Features, Gram matrix and factorisation; about ten times that with the path."""
         width = space.feature_count(input_dimension)
         small, large = sorted((sample_size, width))
         solve = 2.0 * large * small**2 + small**3
-        if self.penalty is None:
-            solve += 12.0 * small**3 + 2.0 * large * small**2 + 4.0 * CANDIDATES * sample_size * small
+        if self._needs_path(sample_size, width):
+            solve += 12.0 * small**3 + 4.0 * large * small**2 + 4.0 * CANDIDATES * sample_size * small
         return solve + sample_size * space.flops_per_row(input_dimension, output_dimension)

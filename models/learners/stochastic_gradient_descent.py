@@ -1,25 +1,26 @@
 """Stochastic gradient descent: minibatches drawn without replacement, and the step size at which they stay stable."""
 
-from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Literal
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
-from models.arrays import Outputs, Parameters, Scalar
+from models.arrays import Parameters, Scalar
 from models.curvature import largest_curvature
+from models.early_stopping import Watch, most_runs, train
 from models.gradient_flow import largest_eigenvalue
-from models.hypothesis_spaces.base import HypothesisSpace, LinearSpace
-from models.learners.base import Advance, Fitted, Learner
-from models.minibatch_descent import Schedule, descend, minibatches, plain_updater, scheduled
-from models.optimisation import (
-    LearningCurve,
-    empirical_risk,
-    empirical_risk_in_blocks,
-    prepared,
-    starting_parameters,
+from models.hypothesis_spaces.base import HypothesisSpace
+from models.learners.base import (
+    Advance,
+    Details,
+    Fitted,
+    GradientClip,
+    Learner,
+    TrainingPrecision,
+    ValidationFraction,
+    WeightDecay,
 )
+from models.minibatch_descent import Schedule, descend, minibatches, plain_updater, scheduled
+from models.optimisation import Opening, empirical_risk, opened
 from models.randomness import Randomness
 from models.risks import EVALUATION_BLOCK
 from models.samples import Sample
@@ -27,32 +28,46 @@ from models.samples import Sample
 CURVATURE_BATCHES = 4
 """Minibatches whose curvature is measured at the start of a nonlinear space."""
 
-Evaluate = Callable[[Parameters, Tensor], Outputs]
-
 
 class StochasticGradientDescent(Learner):
-    """theta_{k+1} = theta_k - eta_k grad R_B(theta_k), R_B the mean squared error of minibatch B, no factor 1/2.
+    """theta_{k+1} = theta_k - eta_k v_{k+1}, v_{k+1} = momentum v_k + grad R_B(theta_k) + weight_decay theta_k.
 
-    A pass takes the rows in a random order and leaves out the last incomplete batch; b = n is gradient descent.
+    v_0 = 0. R_B: the mean squared error of minibatch B, no factor 1/2, so that this is descent on
+    R_n + (weight_decay/2) |theta|^2. The gradient of R_B is scaled down to `gradient_clip` first. A pass takes the rows
+    in a random order and leaves out the last incomplete batch; b = n without momentum is gradient descent.
 
-    Stable step size in a linear space: below 1 / L_b, L_b = (1 - c) lambda_max + c beta, where lambda_max belongs to
-    G = Phi^T Phi / n, beta = max_i |phi_i|^2 and c = (n - b) / (b (n - 1)). Proof: for b rows drawn without
-    replacement E G_B^2 = (1 - c) G^2 + c E_i |phi_i|^2 phi_i phi_i^T <= L_b G, so that E |(1 - 2 eta G_B) v|^2 <= |v|^2
-    - 4 eta (1 - eta L_b) v.G v. At b = n it is 1 / lambda_max. In other spaces the largest Hessian eigenvalue of four
-    minibatches at the start takes the place of 2 L_b, a guide and no guarantee. Without a `step_size`: half of the
-    stable one, a quarter in other spaces. `details` names both.
+    Stable step size in a linear space without momentum: below 1 / (L_b + mu), mu = weight_decay/2, L_b = (1 - c)
+    lambda_max + c beta, where lambda_max belongs to G = Phi^T Phi / n, beta = max_i |phi_i|^2 and c = (n - b) /
+    (b (n - 1)). Proof: for b rows drawn without replacement E G_B^2 = (1 - c) G^2 + c E_i |phi_i|^2 phi_i phi_i^T <=
+    L_b G, and G <= L_b, so that E (G_B + mu)^2 <= (L_b + mu) (G + mu) and E |(1 - 2 eta (G_B + mu)) v|^2 <= |v|^2 -
+    4 eta (1 - eta (L_b + mu)) v.(G + mu) v. At b = n it is 1 / (lambda_max + mu). In other spaces the largest Hessian
+    eigenvalue of four minibatches at the start takes the place of 2 L_b, a guide and no guarantee. Momentum makes the
+    steps 1 / (1 - momentum) times as long in the end; the limit is multiplied by 1 - momentum, more cautious than
+    b = n needs, where 2 (1 + momentum) over the largest Hessian eigenvalue is exact, and a guide for smaller b.
+    Without a `step_size`: half of the stable one, a quarter in other spaces. `details` names both.
+
+    Early stopping: a first run on a part of the sample, with the same step size, finds the step with the smallest risk
+    on the other part, a `validation_fraction` of the rows; the run on the whole sample ends there.
     """
 
     kind: Literal["stochastic_gradient_descent"]
-    steps: Annotated[int, Field(ge=1, le=10_000_000, description="Number of steps (minibatches).")] = 4000
+    steps: Annotated[
+        int, Field(ge=1, le=10_000_000, description="Steps (minibatches), the most with early stopping.")
+    ] = 4000
     step_size: Annotated[float | None, Field(gt=0, le=1e9, description="At the start; None: from the curvature.")] = (
         None
     )
     batch_size: Annotated[int | None, Field(ge=1, le=1_000_000, description="Rows a step; None: min(n, 32).")] = None
     schedule: Annotated[Schedule, Field(description="Step size over the steps.")] = "cosine"
-    gradient_clip: Annotated[float | None, Field(gt=0, le=1e12, description="Largest gradient norm; None: any.")] = None
+    momentum: Annotated[float, Field(ge=0, lt=1, description="Weight of the past steps (heavy ball).")] = 0.0
+    weight_decay: WeightDecay = 0.0
+    gradient_clip: GradientClip = None
+    validation_fraction: ValidationFraction = 0.0
+    precision: TrainingPrecision = "float64"
 
-    statement: ClassVar[str] = "θₖ₊₁ = θₖ − ηₖ ∇R_B(θₖ);  linear spaces: stable for η < 1/((1−c) λ_max + c max|φᵢ|²)"
+    statement: ClassVar[str] = (
+        "vₖ₊₁ = β vₖ + ∇R_B(θₖ) + λθₖ,  θₖ₊₁ = θₖ − ηₖ vₖ₊₁;  linear, β = 0: η < 1/((1−c) λ_max + c max|φᵢ|² + λ/2)"
+    )
     reference: ClassVar[str] = "ma2018power"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"kind": "stochastic_gradient_descent", "steps": 300},
@@ -64,6 +79,14 @@ class StochasticGradientDescent(Learner):
             "schedule": "inverse_sqrt",
             "gradient_clip": 100.0,
         },
+        {
+            "kind": "stochastic_gradient_descent",
+            "steps": 300,
+            "momentum": 0.9,
+            "weight_decay": 1e-3,
+            "validation_fraction": 0.2,
+            "precision": "float32",
+        },
     )
 
     def fit(
@@ -74,67 +97,78 @@ class StochasticGradientDescent(Learner):
         advance: Advance,
         start: Parameters | None = None,
     ) -> Fitted:
-        """Iterate from the start. Randomness: the draw of the space; streams `batches`, `curvature`."""
-        begun = starting_parameters(space, sample, randomness, start)
-        rows, evaluate = prepared(space, begun, sample.inputs)
-        data, size = Sample(rows, sample.labels), self._batch_rows(sample.size)
-        limit = self._stable_step_size(space, begun, evaluate, data, randomness)
+        """Iterate from the start. Randomness: the draw of the space; streams `batches`, `curvature`, `validation_rows`.
+
+        The stream `curvature_direction` as well outside linear spaces.
+        """
+        opening = opened(space, sample, randomness, start, self.precision)
+        limit = self._stable_step_size(opening, randomness)
         share = 0.5 if space.linear else 0.25
         step_size = share * limit if self.step_size is None else self.step_size
-        curve = LearningCurve(
-            self.steps, data.labels, f"The step size is {step_size:.3g}; it is stable below {limit:.3g}."
+
+        def run(_: None, watch: Watch) -> Parameters:
+            def objective(step: int, theta: Parameters, batch: Sample) -> Scalar:
+                value = empirical_risk(opening.evaluate(theta, batch.inputs), batch.labels)
+                watch.curve.check(step, float(value.detach()))
+                return value
+
+            rows = watch.data
+            return descend(
+                opening.start,
+                space.trainable,
+                objective,
+                minibatches(rows, self._batch_rows(rows.size), randomness.generator("batches")),
+                plain_updater(
+                    lambda step: step_size * scheduled(self.schedule, step, self.steps),
+                    self.weight_decay,
+                    self.momentum,
+                ),
+                watch.ends,
+                gradient_clip=self.gradient_clip,
+            )
+
+        trained = train(
+            run,
+            opening,
+            [None],
+            steps=self.steps,
+            validation_fraction=self.validation_fraction,
+            randomness=randomness,
+            advance=advance,
+            advice=f"The step size is {step_size:.3g}; it is stable below {limit:.3g}.",
         )
-
-        def objective(step: int, theta: Parameters, batch: Sample) -> Scalar:
-            value = empirical_risk(evaluate(theta, batch.inputs), batch.labels)
-            curve.check(step, float(value.detach()))
-            return value
-
-        def ends(step: int, theta: Parameters) -> bool:
-            advance(step, self.steps)
-            if curve.due(step):
-                curve.record(step, empirical_risk_in_blocks(evaluate, theta, data))
-            return False
-
-        learnt = descend(
-            begun,
-            space.trainable,
-            objective,
-            minibatches(data, size, randomness.generator("batches")),
-            plain_updater(lambda step: step_size * scheduled(self.schedule, step, self.steps)),
-            self.steps,
-            ends,
-            gradient_clip=self.gradient_clip,
-        )
-        details: dict[str, float | int | str] = {
-            "batch_size": size,
+        details: Details = {
+            "batch_size": self._batch_rows(sample.size),
             "step_size": step_size,
             "stable_step_size": limit,
+            "steps": trained.last_step,
         }
-        return Fitted(learnt, tuple(curve.points), details)
+        return Fitted(opening.closed(trained.parameters), tuple(trained.curve.points), details)
 
-    def _stable_step_size(
-        self, space: HypothesisSpace, begun: Parameters, evaluate: Evaluate, data: Sample, randomness: Randomness
-    ) -> float:
-        n, size = data.size, self._batch_rows(data.size)
-        if isinstance(space, LinearSpace):
-            with torch.no_grad():
-                features = data.inputs if evaluate != space.evaluate else space.features(begun, data.inputs)
-                top, longest = largest_eigenvalue(features), float((features**2).sum(dim=1).max())
+    def _stable_step_size(self, opening: Opening, randomness: Randomness) -> float:
+        n, size = opening.data.size, self._batch_rows(opening.data.size)
+        if opening.space.linear:
+            features = opening.with_features().data.inputs
+            top, longest = largest_eigenvalue(features), float((features**2).sum(dim=1).max())
             share = (n - size) / (size * (n - 1)) if n > 1 else 0.0
-            curvature = (1 - share) * top + share * longest
-            return 1 / curvature if curvature > 0 else 1.0
-        batches = minibatches(data, size, randomness.generator("curvature"))
+            curvature = 2 * ((1 - share) * top + share * longest)
+        else:
+            curvature = self._largest_curvature(opening, size, randomness)
+        curvature += self.weight_decay
+        return (1 - self.momentum) * 2 / curvature if curvature > 0 else 2.0
+
+    def _largest_curvature(self, opening: Opening, size: int, randomness: Randomness) -> float:
+        batches = minibatches(opening.data, size, randomness.generator("curvature"))
         curvatures = []
-        for _ in range(CURVATURE_BATCHES if size < n else 1):
+        for _ in range(CURVATURE_BATCHES if size < opening.data.size else 1):
             batch = next(batches)
 
             def risk(theta: Parameters, batch: Sample = batch) -> Scalar:
-                return empirical_risk(evaluate(theta, batch.inputs), batch.labels)
+                return empirical_risk(opening.evaluate(theta, batch.inputs), batch.labels)
 
             generator = randomness.generator("curvature_direction")
-            curvatures.append(largest_curvature(risk, begun, space.trainable, generator))
-        return 2 / max(curvatures) if max(curvatures) > 0 else 2.0
+            curvatures.append(largest_curvature(risk, opening.start, opening.space.trainable, generator))
+        return max(curvatures)
 
     def _batch_rows(self, sample_size: int) -> int:
         return min(sample_size, 32 if self.batch_size is None else self.batch_size)
@@ -146,4 +180,9 @@ class StochasticGradientDescent(Learner):
     def flops(self, space: HypothesisSpace, sample_size: int, input_dimension: int, output_dimension: int) -> float:
         """Three evaluations of the batch a step, and the learning curve."""
         rows = 3.0 * self.steps * self._batch_rows(sample_size) + 100.0 * sample_size
-        return rows * space.flops_per_row(input_dimension, output_dimension)
+        runs = most_runs(self.validation_fraction, sample_size)
+        return runs * rows * space.flops_per_row(input_dimension, output_dimension)
+
+    def update_count(self, space: HypothesisSpace, sample_size: int) -> float:
+        """All steps of all runs."""
+        return float(most_runs(self.validation_fraction, sample_size) * self.steps)

@@ -14,6 +14,7 @@ from models.hypothesis_spaces.two_layer import TwoLayer
 from models.learners.adam import Adam
 from models.learners.gradient_descent import GradientDescent
 from models.least_squares import ridge_solution
+from models.minibatch_descent import scheduled
 from models.optimisation import empirical_risk
 from models.randomness import Randomness, normal_rows, uniform_rows
 from models.samples import Sample
@@ -41,6 +42,37 @@ def test_iteration_agrees_with_the_closed_form_at_every_step(width, share):
         fitted = learner.fit(space, sample, Randomness(1), ignore, start)
         exact = linear_trajectory(features, sample.labels, start["coefficients"], step_size, [steps])[0]
         assert float((fitted.parameters["coefficients"] - exact).abs().max()) < 1e-10
+
+
+@pytest.mark.parametrize("width", [20, 200])
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "inverse_sqrt"])
+@pytest.mark.parametrize("decay", [0.0, 0.02, 3.0])
+def test_closed_form_holds_with_weight_decay_and_schedule(width, schedule, decay):
+    sample, space = a_sample(k=2), RandomFeatures(kind="random_features", width=width)
+    start = space.draw(3, 2, Randomness(1), torch.float64)
+    start["coefficients"] = normal_rows(Randomness(2), "a0", width, 2)
+    features = space.features(start, sample.inputs)
+    step_size = 0.9 / (largest_eigenvalue(features) + decay / 2)
+    for steps in (1, 17, 500):
+        learner = GradientDescent(
+            kind="gradient_descent", steps=steps, step_size=step_size, weight_decay=decay, schedule=schedule
+        )
+        fitted = learner.fit(space, sample, Randomness(1), ignore, start)
+        factors = None if schedule == "constant" else lambda step, total=steps: scheduled(schedule, step, total)
+        exact = linear_trajectory(
+            features, sample.labels, start["coefficients"], step_size, [steps], weight_decay=decay, schedule=factors
+        )[0]
+        assert float((fitted.parameters["coefficients"] - exact).abs().max()) < 1e-10
+
+
+def test_trajectory_with_decay_ends_at_ridge_whatever_the_start():
+    features, labels = normal_rows(Randomness(0), "phi", 10, 25), normal_rows(Randomness(0), "y", 10, 1)
+    step_size = 0.9 / (largest_eigenvalue(features) + 0.05)
+    limit = ridge_solution(features, labels, 0.05)[0]
+    for name in ("a", "b"):
+        start = normal_rows(Randomness(0), name, 25, 1)
+        (last,) = linear_trajectory(features, labels, start, step_size, [10**6], weight_decay=0.1)
+        torch.testing.assert_close(last, limit)
 
 
 def test_trajectory_starts_at_the_start_and_ends_at_the_nearest_minimiser():

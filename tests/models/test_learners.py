@@ -16,7 +16,7 @@ from models.learners.lbfgs import Lbfgs
 from models.learners.least_squares import LeastSquares
 from models.learners.path_norm import PathNorm
 from models.learners.stochastic_gradient_descent import StochasticGradientDescent
-from models.least_squares import minimum_norm_solution, ridge_path, ridge_solution
+from models.least_squares import minimum_norm_solution, ridge_solution
 from models.minibatch_descent import clip_together, minibatches, scheduled
 from models.randomness import Randomness, normal_rows, uniform_rows
 from models.samples import Sample
@@ -68,19 +68,6 @@ class TestLeastSquares:
         assert (zero.rank, zero.condition_number) == (0, 1.0)
         with pytest.raises(NumericalFailure):
             minimum_norm_solution(torch.full((4, 3), math.inf).double(), torch.ones(4, 1).double())
-
-
-@pytest.mark.parametrize(("n", "m"), [(50, 20), (20, 50)])
-def test_ridge_path_equals_its_single_solves_and_is_monotone(n, m):
-    features, labels = normal_rows(Randomness(0), "phi", n, m), normal_rows(Randomness(0), "y", n, 2)
-    penalties = [0.0, 1e-6, 1e-3, 0.1, 10.0]
-    path = ridge_path(features, labels, penalties)
-    for penalty, solution in zip(penalties, path, strict=True):
-        torch.testing.assert_close(solution, ridge_solution(features, labels, penalty)[0], rtol=1e-8, atol=1e-11)
-    norms = [float(solution.norm()) for solution in path]
-    risks = [float((features @ solution - labels).square().mean()) for solution in path]
-    assert norms == sorted(norms, reverse=True)
-    assert all(later >= earlier - 1e-12 for earlier, later in itertools.pairwise(risks))
 
 
 class TestStochasticGradientDescent:
@@ -167,7 +154,7 @@ class TestLbfgs:
 
     def test_penalised_minimiser_is_that_of_ridge(self):
         space, sample = RandomFeatures(kind="random_features", width=20), a_sample()
-        learner = Lbfgs(kind="lbfgs", steps=300, penalty=0.01, validation_fraction=0.0)
+        learner = Lbfgs(kind="lbfgs", steps=300, weight_decay=0.02, validation_fraction=0.0)
         learnt = learner.fit(space, sample, Randomness(1), ignore).parameters
         exact, _ = ridge_solution(space.features(learnt, sample.inputs), sample.labels, 0.01)
         torch.testing.assert_close(learnt["coefficients"], exact, rtol=1e-5, atol=1e-6)
