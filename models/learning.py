@@ -33,8 +33,8 @@ def learn(
 
     The scaling is learnt from `sample` alone. `start` is in scaled units. The model's parameters are on the CPU.
     """
-    space = space.for_sample(sample.size)
     scale = scale_by_default if learner.standardise is None else learner.standardise
+    space = space.for_sample(sample.size, standardised=scale)
     inputs = standardisation(sample.inputs) if scale else identity_scaling(sample.inputs.shape[1])
     outputs = standardisation(sample.labels) if scale else identity_scaling(sample.labels.shape[1])
     scaled = Sample(inputs.apply(sample.inputs), outputs.apply(sample.labels)).to(dtype, device)

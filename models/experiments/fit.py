@@ -123,7 +123,7 @@ class Fit(Experiment):
         reason = self.hypothesis_space.check_dimension(inputs)
         if reason is not None:
             raise InvalidData(reason, "/hypothesis_space")
-        space = self.hypothesis_space.for_sample(size)
+        space = self.hypothesis_space.for_sample(size, standardised=False)
         return fit_plan(space, self.learner, inputs, outputs, size, test)
 
     def run(self, context: RunContext) -> ExperimentResult:

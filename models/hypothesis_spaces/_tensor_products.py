@@ -22,7 +22,10 @@ Width = Annotated[
     int | None,
     Field(ge=1, le=MOST_FUNCTIONS, description="Most basis functions: the finest resolution that they allow in d."),
 ]
-Corner = Annotated[float, Field(ge=-1e9, le=1e9)]
+Corner = Annotated[float | None, Field(ge=-1e9, le=1e9)]
+
+STANDARDISED_BOX = (-3.0, 3.0)
+"""Where nearly all of a standardised column lies."""
 
 
 class TensorProductSpace(LinearSpace):
@@ -32,12 +35,13 @@ class TensorProductSpace(LinearSpace):
     all coordinates as the columns of one table; a basis function is a product of columns. Frozen parameters, whole
     numbers: `factors` (m, r), the columns of each function, and `size` (2,), d and the resolution.
 
-    Exactly one of `width` and the resolution is given (docs/decisions/0005); with neither, width 100.
+    Exactly one of `width` and the resolution is given (docs/decisions/0005); with neither, width 100. The box is the
+    same in every coordinate: [0, 1] where nothing is given, and [-3, 3] for standardised inputs.
     """
 
     width: Width = None
-    lower: Annotated[Corner, Field(description="Lower end of the box in every coordinate.")] = 0.0
-    upper: Annotated[Corner, Field(description="Upper end; standardised columns want about -3 and 3.")] = 1.0
+    lower: Annotated[Corner, Field(description="Lower end of the box; None: 0, or -3 for standardised inputs.")] = None
+    upper: Annotated[Corner, Field(description="Upper end of the box; None: 1, or 3 for standardised inputs.")] = None
 
     random: ClassVar[bool] = False
     resolution_field: ClassVar[str]
@@ -55,9 +59,20 @@ class TensorProductSpace(LinearSpace):
     def _one_size_and_a_box(self) -> "TensorProductSpace":
         if self.width is not None and getattr(self, self.resolution_field) is not None:
             refuse("/width", f"Give either width or {self.resolution_field}: each follows from the other.")
-        if not self.lower < self.upper:
-            refuse("/upper", "The box is empty: upper must exceed lower.")
+        lower, upper = self.box
+        if not lower < upper:
+            refuse("/upper", "The box is empty: upper must exceed lower, which are 0 and 1 where not given.")
         return self
+
+    @property
+    def box(self) -> tuple[float, float]:
+        """Both ends."""
+        return 0.0 if self.lower is None else self.lower, 1.0 if self.upper is None else self.upper
+
+    def for_sample(self, sample_size: int, standardised: bool) -> "TensorProductSpace":
+        """The same space with its box in numbers, which depend on whether inputs are standardised."""
+        ends = STANDARDISED_BOX if standardised and self.lower is None and self.upper is None else self.box
+        return self.model_copy(update=dict(zip(("lower", "upper"), ends, strict=True)))
 
     @abstractmethod
     def count(self, resolution: int, dimension: int) -> int:
@@ -127,7 +142,8 @@ class TensorProductSpace(LinearSpace):
 
     def features(self, parameters: Parameters, inputs: Inputs) -> Features:
         """The basis functions at x_i."""
-        units = (inputs - self.lower) / (self.upper - self.lower)
+        lower, upper = self.box
+        units = (inputs - lower) / (upper - lower)
         table = self.table(units, int(parameters["size"][1]))
         columns = parameters["factors"].T.long()
         product = table[:, columns[0]]
@@ -138,8 +154,9 @@ class TensorProductSpace(LinearSpace):
     def onnx(self, graph: OnnxGraph, inputs: str, parameters: Parameters) -> str:
         """The table, one Gather for each factor, Mul, MatMul."""
         dimension, resolution = (int(number) for number in parameters["size"])
-        units = graph.apply("Sub", inputs, graph.constant("lower", self.lower))
-        units = graph.apply("Div", units, graph.constant("extent", self.upper - self.lower))
+        lower, upper = self.box
+        units = graph.apply("Sub", inputs, graph.constant("lower", lower))
+        units = graph.apply("Div", units, graph.constant("extent", upper - lower))
         table = self.onnx_table(graph, units, resolution, dimension)
         product = ""
         for factor in parameters["factors"].T.long():

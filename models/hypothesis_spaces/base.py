@@ -32,8 +32,8 @@ class HypothesisSpace(Kind, ABC):
         """Why the space does not exist in this dimension, or None."""
         return None
 
-    def for_sample(self, sample_size: int) -> "HypothesisSpace":
-        """The space once n is known; only one that is built on the sample changes.
+    def for_sample(self, sample_size: int, standardised: bool) -> "HypothesisSpace":
+        """The space once n is known, and whether its inputs are standardised; most spaces ask for neither.
 
         Raises:
             InvalidData: the space cannot be built on so many rows.

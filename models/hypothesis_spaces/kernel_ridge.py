@@ -64,7 +64,7 @@ class KernelRidge(LinearSpace):
         """The same kernel with at most `width` anchors."""
         return KernelRidge(**{**self.model_dump(), "width": width})
 
-    def for_sample(self, sample_size: int) -> "KernelRidge":
+    def for_sample(self, sample_size: int, standardised: bool) -> "KernelRidge":
         """The same with its number of anchors.
 
         Raises:
@@ -93,7 +93,7 @@ class KernelRidge(LinearSpace):
             InvalidData: too many rows.
             NumericalFailure: K is not finite, or far from positive definite.
         """
-        count = self.for_sample(inputs.shape[0]).width
+        count = self.for_sample(inputs.shape[0], standardised=False).width
         anchors = inputs[:count].to(torch.float64)
         factor = _cholesky(kernel_matrix(self.kernel, anchors, anchors, self.bandwidth))
         coefficients = torch.zeros(anchors.shape[0], output_dimension)

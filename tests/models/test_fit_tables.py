@@ -196,3 +196,14 @@ def test_encoding_in_the_manifest_is_the_one_of_the_samples(context):
     manifest = spec.run(context).learned_models[0].manifest
     problem, _, _ = draw_samples(context, spec.data, None, spec.test_size, spec.seed)
     assert InputEncoding.model_validate(manifest["encoding"]) == problem.encoding
+
+
+@pytest.mark.parametrize("kind", ["polynomial", "trigonometric", "piecewise_linear"])
+def test_classical_spaces_take_the_box_of_standardised_columns(context, kind):
+    context.tables["ds_1"] = messy()
+    spec = fit_of(hypothesis_space={"kind": kind, "width": 70}, data={"category_columns": ["colour"]})
+    result = spec.run(context)
+    space = result.learned_models[0].manifest["hypothesis_space"]
+    assert (space["lower"], space["upper"]) == (-3.0, 3.0)
+    given = fit_of(hypothesis_space={"kind": kind, "width": 70, "lower": -9.0, "upper": 9.0}).run(context)
+    assert given.learned_models[0].manifest["hypothesis_space"]["lower"] == -9.0

@@ -80,10 +80,10 @@ def test_fewer_anchors_are_the_first_rows():
 def test_too_many_rows_are_refused_with_the_limit():
     space = KernelRidge(kind="kernel_ridge")
     with pytest.raises(InvalidData, match=r"5,001 rows: at most 5,000") as refusal:
-        space.for_sample(5_001)
+        space.for_sample(5_001, standardised=True)
     assert refusal.value.param == "/hypothesis_space/width"
-    assert space.for_sample(5_000).width == 5_000
-    assert KernelRidge(kind="kernel_ridge", width=10).for_sample(10**6).width == 10
+    assert space.for_sample(5_000, standardised=True).width == 5_000
+    assert KernelRidge(kind="kernel_ridge", width=10).for_sample(10**6, standardised=True).width == 10
 
 
 SPECIFICATION = {
