@@ -1,22 +1,39 @@
 """Error decompositions: stored with their job, searched by what they are of."""
 
-from collections.abc import Iterable
-from typing import Any, Literal
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, TypedDict, Unpack
 
-from sqlalchemy import Select, and_, or_, select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from db.identifiers import new_id
-from db.repositories.pages import Order, Page, page_by_id
+from db.repositories.pages import Order, Page, first_page, in_order
 from db.tables import Decomposition
 
-OrderBy = Literal["created_at", "trained_risk", "width", "sample_size"]
+OrderBy = Literal["created_at", "trained_risk", "approximation", "estimation", "optimization", "width", "sample_size"]
 
-_ORDERS: dict[str, InstrumentedAttribute[Any]] = {
+_VALUES: dict[str, InstrumentedAttribute[Any]] = {
     "trained_risk": Decomposition.trained_risk,
+    "approximation": Decomposition.approximation,
+    "estimation": Decomposition.estimation,
+    "optimization": Decomposition.optimization,
     "width": Decomposition.width,
     "sample_size": Decomposition.sample_size,
 }
+
+
+class Filters(TypedDict, total=False):
+    """What a search keeps: equality on what a cell is of, and a closed range of the sample size. None keeps all."""
+
+    job_id: str | None
+    hypothesis_space: str | None
+    target: str | None
+    dataset_id: str | None
+    dimension: int | None
+    width: int | None
+    sample_size: int | None
+    min_sample_size: int | None
+    max_sample_size: int | None
 
 
 class UnknownCursorError(LookupError):
@@ -74,59 +91,72 @@ class Decompositions:
         after: str | None,
         order: Order,
         order_by: OrderBy = "created_at",
-        job_id: str | None = None,
-        hypothesis_space: str | None = None,
-        target: str | None = None,
-        dataset_id: str | None = None,
-        dimension: int | None = None,
-        width: int | None = None,
-        sample_size: int | None = None,
-        min_sample_size: int | None = None,
-        max_sample_size: int | None = None,
+        **filters: Unpack[Filters],
     ) -> Page[Decomposition]:
         """Cells filtered; by creation, or by a value and then by creation, so that equal values page without gaps.
 
         Raises:
             UnknownCursorError: in an order by value, where `after` is not there.
         """
-        query = select(Decomposition).where(Decomposition.owner == self.owner)
-        equal = {
-            Decomposition.job_id: job_id,
-            Decomposition.hypothesis_space: hypothesis_space,
-            Decomposition.target: target,
-            Decomposition.dataset_id: dataset_id,
-            Decomposition.dimension: dimension,
-            Decomposition.width: width,
-            Decomposition.sample_size: sample_size,
-        }
-        for column, value in equal.items():
-            if value is not None:
-                query = query.where(column == value)
-        if min_sample_size is not None:
-            query = query.where(Decomposition.sample_size >= min_sample_size)
-        if max_sample_size is not None:
-            query = query.where(Decomposition.sample_size <= max_sample_size)
-        if order_by == "created_at":
-            return page_by_id(self.session, query, Decomposition.id, limit, after, order)
-        return self._page_by_value(query, _ORDERS[order_by], limit, after, order)
+        found = self.ids(limit=limit, after=after, order=order, order_by=order_by, **filters)
+        return Page(self.rows(found.items), found.has_more)
 
-    def _page_by_value(
+    def ids(
         self,
-        query: Select[Decomposition],
-        column: InstrumentedAttribute[Any],
+        *,
         limit: int,
         after: str | None,
         order: Order,
-    ) -> Page[Decomposition]:
-        if after is not None:
-            cursor = self.get(after)
-            if cursor is None:
-                raise UnknownCursorError
-            value, ascending = getattr(cursor, column.key), order == "asc"
-            further = column > value if ascending else column < value
-            later = Decomposition.id > after if ascending else Decomposition.id < after
-            query = query.where(or_(further, and_(column == value, later)))
-        keys = (column, Decomposition.id)
-        query = query.order_by(*(key.asc() if order == "asc" else key.desc() for key in keys)).limit(limit + 1)
-        items = list(self.session.scalars(query))
-        return Page(items[:limit], len(items) > limit)
+        order_by: OrderBy = "created_at",
+        **filters: Unpack[Filters],
+    ) -> Page[str]:
+        """The ids of `page`, for which an index is enough: cheap even where a page is long.
+
+        Raises:
+            UnknownCursorError: in an order by value, where `after` is not there.
+        """
+        query = self.search(order_by=order_by, after=after, order=order, **filters)
+        return first_page(self.session, query, limit)
+
+    def rows(self, ids: Sequence[str]) -> list[Decomposition]:
+        """The cells with these ids, in the order of the ids; those that are gone are left out."""
+        query = select(Decomposition).where(Decomposition.id.in_(ids), Decomposition.owner == self.owner)
+        by_id = {row.id: row for row in self.session.scalars(query)}
+        return [by_id[identifier] for identifier in ids if identifier in by_id]
+
+    def search(
+        self, *, after: str | None, order: Order, order_by: OrderBy = "created_at", **filters: Unpack[Filters]
+    ) -> Select[str]:
+        """The query behind `ids`, without its limit.
+
+        Raises:
+            UnknownCursorError: in an order by value, where `after` is not there.
+        """
+        query = select(Decomposition.id).where(Decomposition.owner == self.owner)
+        for name, value in filters.items():
+            if value is None:
+                continue
+            if name == "min_sample_size":
+                query = query.where(Decomposition.sample_size >= value)
+            elif name == "max_sample_size":
+                query = query.where(Decomposition.sample_size <= value)
+            else:
+                query = query.where(getattr(Decomposition, name) == value)
+        if order_by == "created_at":
+            return in_order(query, [Decomposition.id], None if after is None else [after], order)
+        column = _VALUES[order_by]
+        place = self._place(column, after)
+        if filters.get("job_id") is None and filters.get("dataset_id") is None:
+            return in_order(query, [column, Decomposition.id], place, order)
+        # SQLite, which keeps no statistics, would walk every row in this order rather than sort the few of one job.
+        # No index orders the sum, so that the filter's own is left.
+        return in_order(query, [column + 0, Decomposition.id], place, order)
+
+    def _place(self, column: InstrumentedAttribute[Any], after: str | None) -> list[Any] | None:
+        if after is None:
+            return None
+        query = select(column).where(Decomposition.id == after, Decomposition.owner == self.owner)
+        value = self.session.scalar(query)
+        if value is None:
+            raise UnknownCursorError
+        return [value, after]
