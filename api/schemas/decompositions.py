@@ -1,33 +1,17 @@
 """Error decompositions as JSON, and flattened for CSV and Arrow."""
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Literal
 
+import orjson
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.schemas.lists import ListDocument
 from api.theory import Estimate, ExtendedFloat
 from db.tables import Decomposition
-
-_TEXTS = (
-    "id",
-    "job_id",
-    "hypothesis_space",
-    "hypothesis_space_json",
-    "learner",
-    "learner_json",
-    "target",
-    "dataset_id",
-)
-_COUNTS = ("dimension", "width", "sample_size", "seeds")
-_GROUPS = (
-    ("squared_norm", "squared_norms", ("approximation", "estimation", "optimization", "total")),
-    ("risk", "risks", ("noise", "best_in_space", "best_on_sample", "trained", "trained_empirical")),
-    ("risk_term", "risk_terms", ("approximation", "estimation", "optimization")),
-)
 
 
 class SquaredNorms(BaseModel):
@@ -107,59 +91,69 @@ def decomposition_document(row: Decomposition) -> DecompositionDocument:
     )
 
 
-def flat_row(row: Decomposition) -> dict[str, Any]:
-    """A row as scalars: every estimate becomes `<group>_<name>` and `<group>_<name>_standard_error`."""
-    cell = row.cell
-    flat: dict[str, Any] = {
-        "id": row.id,
-        "job_id": row.job_id,
-        "created_at": row.created_at,
-        "hypothesis_space": row.hypothesis_space,
-        "hypothesis_space_json": json.dumps(cell["hypothesis_space"]),
-        "learner": cell["learner"]["kind"],
-        "learner_json": json.dumps(cell["learner"]),
-        "target": row.target,
-        "dataset_id": row.dataset_id,
-        "dimension": row.dimension,
-        "width": row.width,
-        "sample_size": row.sample_size,
-        "seeds": row.seeds,
-    }
-    for prefix, group, names in _GROUPS:
-        for name in names:
-            _add_estimate(flat, f"{prefix}_{name}", cell[group][name])
-    _add_estimate(flat, "generalization_gap", cell["generalization_gap"])
-    flat["advice"] = cell["advice"]["buy"]
-    return flat
+def cell_table(rows: Sequence[Decomposition]) -> pa.Table:
+    """Rows as a table; a column is named by the path of its value in the document, an object's text by `.json`.
+
+    The columns and their types are the same for every answer, the empty one included.
+    """
+    arrays = [pa.array([value(row) for row in rows], type_) for type_, value in _COLUMNS.values()]
+    return pa.Table.from_arrays(arrays, names=list(_COLUMNS))
 
 
-def flat_table(rows: Sequence[Decomposition]) -> pa.Table:
-    """Rows as a table whose columns and types are the same for every answer, the empty one included."""
-    names = list(flat_columns())
-    flat = [flat_row(row) for row in rows]
-    return pa.Table.from_pylist(flat, schema=pa.schema([(name, _type_of(name)) for name in names]))
+_Value = Callable[[Decomposition], Any]
 
 
-def flat_columns() -> Iterator[str]:
-    """Names of the columns of `flat_row`, in order."""
-    yield from _TEXTS
-    yield "created_at"
-    yield from _COUNTS
-    for prefix, _, names in _GROUPS:
-        for name in names:
-            yield from (f"{prefix}_{name}", f"{prefix}_{name}_standard_error")
-    yield from ("generalization_gap", "generalization_gap_standard_error", "advice")
+def _columns() -> Iterator[tuple[str, pa.DataType, _Value]]:
+    for name in ("id", "job_id"):
+        yield name, pa.string(), attrgetter(name)
+    yield "created_at", pa.timestamp("us", "UTC"), attrgetter("created_at")
+    yield "hypothesis_space.kind", pa.string(), attrgetter("hypothesis_space")
+    yield "learner.kind", pa.string(), _at("learner", "kind")
+    yield "target.kind", pa.string(), attrgetter("target")
+    yield "dataset_id", pa.string(), attrgetter("dataset_id")
+    for name in ("dimension", "width", "sample_size", "seeds"):
+        yield name, pa.int64(), attrgetter(name)
+    estimates = [
+        (group, name)
+        for group, document in (("squared_norms", SquaredNorms), ("risks", Risks), ("risk_terms", RiskTerms))
+        for name in document.model_fields
+    ]
+    for path in (*estimates, ("generalization_gap",)):
+        for member in ("value", "standard_error"):
+            yield ".".join((*path, member)), pa.float64(), _number_at(*path, member)
+        yield ".".join((*path, "method")), pa.string(), _at(*path, "method")
+    # The Gram matrix is symmetric.
+    for i, j in ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)):
+        yield f"gram.{i}.{j}", pa.float64(), _number_at("gram", i, j)
+    for name in AdviceDocument.model_fields:
+        yield f"advice.{name}", pa.string(), _at("advice", name)
+    for name in ("hypothesis_space", "learner", "data"):
+        yield f"{name}.json", pa.string(), _json_at(name)
 
 
-def _type_of(name: str) -> pa.DataType:
-    if name in _TEXTS or name == "advice":
-        return pa.string()
-    if name in _COUNTS:
-        return pa.int64()
-    return pa.timestamp("us", "UTC") if name == "created_at" else pa.float64()
+def _at(*path: str | int) -> _Value:
+    def value(row: Decomposition) -> Any:
+        found: Any = row.cell
+        for step in path:
+            found = found[step]
+        return found
+
+    return value
 
 
-def _add_estimate(flat: dict[str, Any], name: str, estimate: dict[str, Any]) -> None:
-    error = estimate["standard_error"]
-    flat[name] = float(estimate["value"])
-    flat[f"{name}_standard_error"] = None if error is None else float(error)
+def _number_at(*path: str | int) -> _Value:
+    at = _at(*path)
+
+    def number(row: Decomposition) -> float | None:
+        value = at(row)
+        return None if value is None else float(value)
+
+    return number
+
+
+def _json_at(*path: str | int) -> _Value:
+    at = _at(*path)
+    return lambda row: orjson.dumps(at(row)).decode()
+
+
+_COLUMNS = {name: (type_, value) for name, type_, value in _columns()}

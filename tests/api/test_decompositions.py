@@ -1,7 +1,7 @@
 """Decompositions over HTTP: filtered, ordered, paged without gaps, and flattened as tables."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -10,10 +10,13 @@ import pytest
 from starlette.testclient import TestClient
 
 from api.dependencies import Services
+from api.routes import decompositions
+from api.routes.decompositions import accepted_format
 from db.repositories.decompositions import Decompositions
 from db.repositories.jobs import Jobs
 
-ORDERS = ("created_at", "trained_risk", "width", "sample_size")
+ORDERS = ("id", "created_at", "trained_risk", "approximation", "estimation", "optimization", "width", "sample_size")
+ARROW = "application/vnd.apache.arrow.stream"
 
 
 @pytest.fixture
@@ -96,34 +99,124 @@ def test_cursor_that_is_not_there_is_422_where_its_value_is_needed(client: TestC
     assert answer.json()["errors"][0]["pointer"] == "after"
 
 
+@pytest.mark.parametrize("query", ["wdith=4", "Width=4", "order_by=width&page=2", "filter[width]=4"])
+def test_unknown_parameter_is_named(client: TestClient, job_id: str, query: str) -> None:
+    answer = client.get(f"/v1/decompositions?{query}")
+    assert answer.status_code == 422
+    unknown = query.split("&")[-1].split("=")[0]
+    assert [error["pointer"] for error in answer.json()["errors"]] == [unknown]
+    assert unknown in answer.json()["detail"]
+
+
+def test_every_unknown_parameter_is_named(client: TestClient) -> None:
+    errors = client.get("/v1/decompositions", params={"wdith": 4, "spcae": "x", "width": 4}).json()["errors"]
+    assert {error["pointer"] for error in errors} == {"wdith", "spcae"}
+
+
+def test_json_page_is_at_most_a_hundred(client: TestClient) -> None:
+    assert client.get("/v1/decompositions", params={"limit": 100}).status_code == 200
+    answer = client.get("/v1/decompositions", params={"limit": 101})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "limit"
+    assert client.get("/v1/decompositions", params={"limit": 100_001, "format": "csv"}).status_code == 422
+
+
+def arrow_table(client: TestClient, **parameters: Any) -> pa.Table:
+    answer = client.get("/v1/decompositions", params={"format": "arrow", **parameters})
+    assert answer.headers["content-type"] == ARROW
+    return pa.ipc.open_stream(answer.content).read_all()
+
+
 def test_csv_and_arrow_are_the_same_table(client: TestClient, job_id: str) -> None:
     csv = client.get("/v1/decompositions", params={"format": "csv", "order": "asc"})
-    arrow = client.get("/v1/decompositions", params={"format": "arrow", "order": "asc"})
+    table = arrow_table(client, order="asc")
     assert csv.headers["content-type"].startswith("text/csv")
-    assert arrow.headers["content-type"] == "application/vnd.apache.arrow.stream"
-    table = pa.ipc.open_stream(arrow.content).read_all()
-    assert table["risk_trained"].to_pylist() == [float("inf"), 0.5, 0.5] * 2
-    assert table["risk_noise_standard_error"].to_pylist() == [None] * 6
-    assert table["risk_term_approximation"].to_pylist() == [-0.1] * 6
+    assert table["risks.trained.value"].to_pylist() == [float("inf"), 0.5, 0.5] * 2
+    assert table["risks.noise.standard_error"].to_pylist() == [None] * 6
+    assert table["risk_terms.approximation.value"].to_pylist() == [-0.1] * 6
     assert table["job_id"].to_pylist() == [job_id] * 6
     read = pacsv.read_csv(io.BytesIO(csv.content))
     assert read.column_names == table.column_names
-    for name in ("id", "risk_trained", "width", "advice"):
+    for name in ("id", "risks.trained.value", "gram.2.2", "width", "advice.buy", "data.json"):
         assert read[name].to_pylist() == table[name].to_pylist()
 
 
+def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
+    """Paths of the numbers and texts of a document; objects of any shape count as one text."""
+    if path in (("hypothesis_space",), ("learner",), ("data",)):
+        yield f"{path[0]}.json"
+    elif isinstance(value, dict):
+        for name, member in value.items():
+            yield from leaves(member, (*path, name))
+    elif isinstance(value, list):
+        for index, member in enumerate(value):
+            yield from leaves(member, (*path, str(index)))
+    else:
+        yield ".".join(path)
+
+
+def test_every_leaf_of_the_document_is_a_column(client: TestClient, job_id: str) -> None:
+    (document,) = found(client, limit=1)
+    below_the_diagonal = {"gram.1.0", "gram.2.0", "gram.2.1"}
+    expected = set(leaves(document)) - below_the_diagonal - {"object"}
+    names = arrow_table(client).column_names
+    assert len(set(names)) == len(names)
+    assert set(names) == expected | {"hypothesis_space.kind", "learner.kind"}
+
+
 def test_empty_table_has_the_same_columns(client: TestClient, job_id: str) -> None:
-    parameters = {"format": "arrow", "width": 5}
-    empty = pa.ipc.open_stream(client.get("/v1/decompositions", params=parameters).content).read_all()
-    whole = pa.ipc.open_stream(client.get("/v1/decompositions", params={"format": "arrow"}).content).read_all()
+    empty = arrow_table(client, width=5)
     assert empty.num_rows == 0
-    assert empty.schema == whole.schema
+    assert empty.schema == arrow_table(client).schema
+    csv = client.get("/v1/decompositions", params={"format": "csv", "width": 5}).text
+    assert csv.count("\n") == 1
+
+
+def test_batches_of_a_table_join(client: TestClient, job_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    parameters = {"order_by": "trained_risk", "order": "asc"}
+    whole = arrow_table(client, **parameters)
+    csv = client.get("/v1/decompositions", params={"format": "csv", **parameters}).content
+    monkeypatch.setattr(decompositions, "BATCH_ROWS", 4)
+    assert arrow_table(client, **parameters) == whole
+    assert client.get("/v1/decompositions", params={"format": "csv", **parameters}).content == csv
 
 
 def test_table_that_is_cut_off_links_to_its_rest(client: TestClient, job_id: str) -> None:
-    answer = client.get("/v1/decompositions", params={"format": "csv", "limit": 4})
+    parameters = {"limit": 4, "order_by": "trained_risk", "width": 4}
+    assert "link" not in client.get("/v1/decompositions", params=parameters).headers
+    parameters["limit"] = 2
+    answer = client.get("/v1/decompositions", params=parameters, headers={"Accept": "text/csv"})
     following = answer.headers["link"].partition(">")[0].removeprefix("<")
     rest = client.get(following)
-    assert rest.text.count("\n") == 3
+    assert rest.text.count("\n") == 2
     assert "link" not in rest.headers
-    assert client.get("/v1/decompositions", params={"limit": 101}).status_code == 422
+    ids = [*pacsv.read_csv(io.BytesIO(answer.content))["id"].to_pylist()]
+    ids += pacsv.read_csv(io.BytesIO(rest.content))["id"].to_pylist()
+    assert ids == [row["id"] for row in found(client, order_by="trained_risk", width=4)]
+
+
+def test_accept_chooses_the_format_unless_it_is_named(client: TestClient, job_id: str) -> None:
+    answer = client.get("/v1/decompositions", headers={"Accept": ARROW})
+    assert answer.headers["content-type"] == ARROW
+    answer = client.get("/v1/decompositions?format=json", headers={"Accept": ARROW})
+    assert answer.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        ("", "json"),
+        ("*/*", "json"),
+        ("text/html,application/xhtml+xml,*/*;q=0.8", "json"),
+        ("Text/CSV", "csv"),
+        ("text/csv;q=0.5, application/json", "json"),
+        ("text/csv; header=present; q=0.9, */*;q=0.1", "csv"),
+        (f"text/csv;q=0, {ARROW};q=0.2", "arrow"),
+        (f"text/csv, {ARROW}", "csv"),
+        ("text/csv;q=nan", "json"),
+        ("text/csv;q=much", "json"),
+        (";;,=", "json"),
+    ],
+)
+def test_accept_is_read_with_its_qualities(accept: str, expected: str) -> None:
+    assert accepted_format(accept) == expected
