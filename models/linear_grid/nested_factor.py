@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from models.linear_grid.products import condition_number
+from models.linear_grid.products import cholesky, condition_number
 
 Stack = Float[Tensor, "m w k"]
 """Coefficients of w widths side by side, zero from each width on."""
@@ -66,12 +66,7 @@ def cholesky_factor(gram: Float[Tensor, "m m"], moments: Float[Tensor, "m k"], s
     """The factor of gram + shift I, or of its largest leading block that is numerically positive."""
     shifted = gram.clone()
     shifted.diagonal().add_(shift)
-    size = gram.shape[0]
-    lower, failed = torch.linalg.cholesky_ex(shifted)
-    while int(failed):
-        # `failed` is the order of the first leading minor that is not positive.
-        size = int(failed) - 1
-        lower, failed = torch.linalg.cholesky_ex(shifted[:size, :size])
+    lower, size = cholesky(shifted)
     return NestedFactor(lower, torch.linalg.solve_triangular(lower, moments[:size], upper=False))
 
 

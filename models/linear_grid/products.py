@@ -1,4 +1,4 @@
-"""Gram matrices and condition numbers: what the factors of a grid are made of."""
+"""Products, factors and condition numbers in the fastest way that the processor at hand has for them."""
 
 import torch
 from jaxtyping import Float
@@ -7,6 +7,8 @@ from torch import Tensor
 from models.arrays import Features
 
 ASCENT_STEPS = 5
+CHOLESKY_BLOCK = 96
+"""Below this side LAPACK's own factorisation is as fast as products of halves."""
 
 
 def symmetric_product(rows: Features) -> Float[Tensor, "m m"]:
@@ -18,6 +20,38 @@ def symmetric_product(rows: Features) -> Float[Tensor, "m m"]:
         return rows.T @ rows
     array = rows.detach().numpy()
     return torch.from_numpy(array.T @ array)
+
+
+def tall_product(left: Float[Tensor, "a b"], right: Float[Tensor, "b c"]) -> Float[Tensor, "a c"]:
+    """left @ right for few columns c, on the CPU by numpy, whose BLAS takes half the time of torch's there."""
+    if left.device.type != "cpu":
+        return left @ right
+    return torch.from_numpy(left.detach().numpy() @ right.detach().numpy())
+
+
+def cholesky(matrix: Float[Tensor, "m m"]) -> tuple[Float[Tensor, "r r"], int]:
+    """L with L L^T = `matrix`, by halves, so that nearly all operations are products; and its order r.
+
+    r < m: the leading minor of order r + 1 is not numerically positive, and L is the factor of the block before it.
+    """
+    size = matrix.shape[0]
+    if size <= CHOLESKY_BLOCK:
+        lower, failed = torch.linalg.cholesky_ex(matrix)
+        while int(failed):
+            size = int(failed) - 1
+            lower, failed = torch.linalg.cholesky_ex(matrix[:size, :size])
+        return lower, size
+    half = size // 2
+    first, order = cholesky(matrix[:half, :half])
+    if order < half:
+        return first, order
+    below = torch.linalg.solve_triangular(first, matrix[:half, half:], upper=False)
+    second, order = cholesky(matrix[half:, half:] - symmetric_product(below))
+    lower = matrix.new_zeros(half + order, half + order)
+    lower[:half, :half] = first
+    lower[half:, :half] = below.T[:order]
+    lower[half:, half:] = second
+    return lower, half + order
 
 
 def condition_number(lower: Float[Tensor, "m m"]) -> float:

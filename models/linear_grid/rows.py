@@ -30,7 +30,8 @@ class HeldRows:
 
     def blocks(self, start: int, stop: int) -> Iterator[Block]:
         """The rows asked for, without a copy."""
-        yield self.features[start:stop], self.labels[start:stop]
+        if start < stop:
+            yield self.features[start:stop], self.labels[start:stop]
 
 
 @dataclass(frozen=True)
