@@ -10,6 +10,7 @@ from models.bounds._uniform_gap import (
     BOUNDED_INPUTS,
     FIXED_LOSS,
     IID,
+    MONTE_CARLO_SHARE,
     ONE_OUTPUT,
     Ball,
     Radius,
@@ -21,6 +22,7 @@ from models.bounds._uniform_gap import (
 from models.bounds.base import BoundReport, BoundSubject
 from models.complexities.linear_balls import massart
 from models.complexities.path_norm_ball import UPPER_FACTOR, PathNormed, path_norm, path_norm_ball_complexity
+from models.complexities.path_norm_search import searched_lower_end
 
 RELU = Assumption(name="two_layer_relu", text="f(x) = sum_j a_j max(0, w_j.x + c_j): two layers, activation max(0, t).")
 
@@ -37,6 +39,9 @@ class PathNormBall(UniformGapBound):
     sign_draws: Annotated[
         int, Field(ge=100, le=100_000, description="Random sign vectors for the complexity; more tighten it.")
     ] = 1000
+    search_draws: Annotated[
+        int, Field(ge=0, le=10_000, description="Sign vectors for the searched lower end of the complexity; 0: none.")
+    ] = 0
 
     statement = (
         "With probability at least 1 - delta, for every two-layer ReLU network f of path norm sum_j |a_j| ||(w_j, "
@@ -48,7 +53,7 @@ class PathNormBall(UniformGapBound):
     reference = "ma2019priori"
     examples = (
         {"kind": "path_norm_ball"},
-        {"kind": "path_norm_ball", "sign_draws": 4000},
+        {"kind": "path_norm_ball", "sign_draws": 4000, "search_draws": 100},
         {"kind": "path_norm_ball", "form": "expected", "sides": "two"},
     )
 
@@ -75,4 +80,18 @@ class PathNormBall(UniformGapBound):
 
         norm = path_norm(weights, model.input_scaling, model.output_scaling)
         ball = Ball(norm, of_sample, None if sup_bound is None else of_every_sample)
-        return uniform_gap(self, subject, delta, ball, (standing(RELU, "checked"),))
+        return uniform_gap(self, subject, delta, ball, (standing(RELU, "checked"),), self._lower_end(subject, delta))
+
+    def _lower_end(self, subject: BoundSubject, delta: float) -> dict[str, float]:
+        """How far any bound of this complexity on these rows could go down; it fails with its own probability."""
+        if self.search_draws == 0:
+            return {}
+        failure_probability = MONTE_CARLO_SHARE * delta
+        randomness = subject.randomness.child("path_norm_search")
+        found = searched_lower_end(subject.training.inputs, self.search_draws, failure_probability, randomness)
+        return {
+            "unit_ball_complexity_lower": found.lower,
+            "unit_ball_complexity_searched": found.estimate,
+            "unit_ball_complexity_searched_is_exact": float(found.exact),
+            "delta_for_lower_end": failure_probability,
+        }

@@ -236,3 +236,11 @@ def test_absolute_gap_is_bounded_and_measured_as_such():
     one = PathNormBall(kind="path_norm_ball").evaluate(subject_of(), 0.05)
     assert report.measured.value == abs(one.measured.value)
     assert report.value > one.value
+
+
+def test_searched_lower_end_stands_beside_the_upper_end():
+    report = PathNormBall(kind="path_norm_ball", search_draws=50).evaluate(subject_of(100, scaled=False), 0.05)
+    inputs = report.inputs
+    assert 0 <= inputs["unit_ball_complexity_lower"] < inputs["unit_ball_complexity_searched"]
+    assert inputs["unit_ball_complexity_searched"] < inputs["unit_ball_complexity_upper"]
+    assert inputs["delta_for_lower_end"] == pytest.approx(0.0025)

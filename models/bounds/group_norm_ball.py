@@ -1,0 +1,66 @@
+"""Uniform bound on the gap of layered ReLU networks by their path norm, with a factor two for every layer."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from models.arrays import Inputs
+from models.bounds._relu_layers import LAYERED, layered
+from models.bounds._uniform_gap import (
+    BOUNDED_INPUTS,
+    FIXED_LOSS,
+    IID,
+    ONE_OUTPUT,
+    Ball,
+    Radius,
+    UniformGapBound,
+    scaled,
+    uniform_gap,
+)
+from models.bounds.base import BoundReport, BoundSubject
+from models.complexities.linear_balls import l1_ball_complexity, massart
+from models.complexities.path_norm_ball import homogeneous
+from models.complexities.relu_networks import group_norm_factor, path_norm_of_layers
+
+
+class GroupNormBall(UniformGapBound):
+    """The gap over the path-norm ball of networks of one depth, of any width; chosen after training.
+
+    The path norm is the least product of the layers' largest row l1 norms over all rescalings of neurons, so it is the
+    group norm of exponents 1 and infinity. Exponential in depth: see size_independent_l1_ball for a root.
+    """
+
+    kind: Literal["group_norm_ball"]
+    sign_draws: Annotated[
+        int, Field(ge=100, le=100_000, description="Random sign vectors for the complexity; more tighten it.")
+    ] = 1000
+
+    statement = (
+        "With probability at least 1 - delta, for every ReLU network f of L hidden layers and path norm at most Q, Q "
+        "on the grid sqrt(M) 2^(k/8): R(f) - R_n(f) <= 4 sqrt(M) 1.5 2^{L-1} (Q/N) E||sum_i xi_i x~_i||_inf + "
+        "M sqrt(2 ln(pairs/(delta w_k))/N) + (R_N(f) - R_n(f)); loss, N and pairs as for path_norm_ball"
+    )
+    assumptions = (IID, FIXED_LOSS, ONE_OUTPUT, LAYERED, BOUNDED_INPUTS)
+    reference = "neyshabur2015norm"
+    examples = ({"kind": "group_norm_ball"}, {"kind": "group_norm_ball", "form": "expected"})
+
+    def evaluate(self, subject: BoundSubject, delta: float) -> BoundReport:
+        """The bound on the gap. Randomness: the stream `group_norm_signs` of the subject."""
+        found = layered(self, subject, delta)
+        if isinstance(found, BoundReport):
+            return found
+        layers, standings = found
+        factor = group_norm_factor(layers.depth)
+
+        def of_sample(inputs: Inputs, failure_probability: float) -> Radius:
+            randomness = subject.randomness.child("group_norm_signs")
+            unit = l1_ball_complexity(homogeneous, inputs, self.sign_draws, failure_probability, randomness)
+            return scaled(factor * unit.upper)
+
+        sup_bound, dimension = subject.input_sup_bound, subject.training.inputs.shape[1]
+
+        def of_every_sample(size: int) -> Radius:
+            return scaled(factor * massart(max(1.0, sup_bound or 0.0), dimension + 1, size))
+
+        ball = Ball(path_norm_of_layers(layers), of_sample, None if sup_bound is None else of_every_sample)
+        return uniform_gap(self, subject, delta, ball, standings, {"hidden_layers": float(layers.depth)})
