@@ -16,7 +16,7 @@ from models.streamed_least_squares import StreamedLeastSquares
 
 REFINED_LOSS = 1e-4
 """Condition number x machine epsilon up to which a Cholesky factor is used: one refinement leaves its square."""
-EXACT_LOSS = 1e-10
+EXACT_LOSS = 1e-9
 """Estimated relative error of the predictions up to which a solution is left unrefined."""
 
 
@@ -78,8 +78,8 @@ class _GrowingProblem:
     def first(self, size: int) -> "_Problem":
         for features, labels in self.rows.blocks(self._size, size):
             gram, moments = symmetric_product(features[:, : self.width]), features[:, : self.width].T @ labels
-            self._gram = gram if self._gram is None else self._gram + gram
-            self._moments = moments if self._moments is None else self._moments + moments
+            self._gram = gram if self._gram is None else self._gram.add_(gram)
+            self._moments = moments if self._moments is None else self._moments.add_(moments)
         self._size = size
         if self._gram is None or self._moments is None:
             raise NumericalFailure("Least squares over no rows.")
@@ -182,7 +182,7 @@ class _Problem:
         return done
 
     def _amplification(self, stack: Stack, trace: float, shift: float) -> float:
-        """eps |Phi|_F |a| / |Phi a|, at most over the fits: times the root of the condition number it exceeds the error.
+        """The largest eps |Phi|_F |a| / |Phi a|: times the root of the condition number it exceeds the error.
 
         The backward error of the normal equations is eps |Phi|^2 |a|, and G^{-1/2} carries it to the predictions.
         """

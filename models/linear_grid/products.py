@@ -7,8 +7,8 @@ from torch import Tensor
 from models.arrays import Features
 
 ASCENT_STEPS = 5
-CHOLESKY_BLOCK = 96
-"""Below this side LAPACK's own factorisation is as fast as products of halves."""
+CHOLESKY_BLOCK = 48
+"""Columns factored at a time."""
 
 
 def symmetric_product(rows: Features) -> Float[Tensor, "m m"]:
@@ -30,28 +30,29 @@ def tall_product(left: Float[Tensor, "a b"], right: Float[Tensor, "b c"]) -> Flo
 
 
 def cholesky(matrix: Float[Tensor, "m m"]) -> tuple[Float[Tensor, "r r"], int]:
-    """L with L L^T = `matrix`, by halves, so that nearly all operations are products; and its order r.
+    """L with L L^T = `matrix`, which it overwrites, block column by block column; and its order r.
 
     r < m: the leading minor of order r + 1 is not numerically positive, and L is the factor of the block before it.
+    Nearly all operations are products, which LAPACK's own routine, called from torch, does not reach.
     """
     size = matrix.shape[0]
-    if size <= CHOLESKY_BLOCK:
-        lower, failed = torch.linalg.cholesky_ex(matrix)
+    for start in range(0, size, CHOLESKY_BLOCK):
+        stop = min(size, start + CHOLESKY_BLOCK)
+        column = matrix[start:, start:stop]
+        column.addmm_(matrix[start:, :start], matrix[start:stop, :start].T, alpha=-1)
+        corner, failed = torch.linalg.cholesky_ex(matrix[start:stop, start:stop])
         while int(failed):
-            size = int(failed) - 1
-            lower, failed = torch.linalg.cholesky_ex(matrix[:size, :size])
-        return lower, size
-    half = size // 2
-    first, order = cholesky(matrix[:half, :half])
-    if order < half:
-        return first, order
-    below = torch.linalg.solve_triangular(first, matrix[:half, half:], upper=False)
-    second, order = cholesky(matrix[half:, half:] - symmetric_product(below))
-    lower = matrix.new_zeros(half + order, half + order)
-    lower[:half, :half] = first
-    lower[half:, :half] = below.T[:order]
-    lower[half:, half:] = second
-    return lower, half + order
+            size = start + int(failed) - 1
+            corner, failed = torch.linalg.cholesky_ex(matrix[start:size, start:size])
+        width = len(corner)
+        matrix[start:stop, start:] = 0
+        column[:width, :width] = corner
+        if size < matrix.shape[0]:
+            break
+        identity = torch.eye(width, dtype=matrix.dtype, device=matrix.device)
+        inverse = torch.linalg.solve_triangular(corner, identity, upper=False)
+        column[width:] = column[width:] @ inverse.T
+    return matrix[:size, :size], size
 
 
 def condition_number(lower: Float[Tensor, "m m"]) -> float:
