@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from operator import attrgetter
 from typing import Any, Literal
 
 import orjson
@@ -96,23 +95,34 @@ def cell_table(rows: Sequence[Decomposition]) -> pa.Table:
 
     The columns and their types are the same for every answer, the empty one included.
     """
-    arrays = [pa.array([value(row) for row in rows], type_) for type_, value in _COLUMNS.values()]
+    cells = [
+        row.cell
+        | {
+            "id": row.id,
+            "job_id": row.job_id,
+            "created_at": row.created_at,
+            "target_kind": row.target,
+            "dataset_id": row.dataset_id,
+        }
+        for row in rows
+    ]
+    arrays = [pa.array(values(cells), type_) for type_, values in _COLUMNS.values()]
     return pa.Table.from_arrays(arrays, names=list(_COLUMNS))
 
 
-_Value = Callable[[Decomposition], Any]
+_Values = Callable[[list[dict[str, Any]]], list[Any]]
 
 
-def _columns() -> Iterator[tuple[str, pa.DataType, _Value]]:
+def _columns() -> Iterator[tuple[str, pa.DataType, _Values]]:
     for name in ("id", "job_id"):
-        yield name, pa.string(), attrgetter(name)
-    yield "created_at", pa.timestamp("us", "UTC"), attrgetter("created_at")
-    yield "hypothesis_space.kind", pa.string(), attrgetter("hypothesis_space")
+        yield name, pa.string(), _at(name)
+    yield "created_at", pa.timestamp("us", "UTC"), _at("created_at")
+    yield "hypothesis_space.kind", pa.string(), _at("hypothesis_space", "kind")
     yield "learner.kind", pa.string(), _at("learner", "kind")
-    yield "target.kind", pa.string(), attrgetter("target")
-    yield "dataset_id", pa.string(), attrgetter("dataset_id")
+    yield "target.kind", pa.string(), _at("target_kind")
+    yield "dataset_id", pa.string(), _at("dataset_id")
     for name in ("dimension", "width", "sample_size", "seeds"):
-        yield name, pa.int64(), attrgetter(name)
+        yield name, pa.int64(), _at(name)
     estimates = [
         (group, name)
         for group, document in (("squared_norms", SquaredNorms), ("risks", Risks), ("risk_terms", RiskTerms))
@@ -131,29 +141,24 @@ def _columns() -> Iterator[tuple[str, pa.DataType, _Value]]:
         yield f"{name}.json", pa.string(), _json_at(name)
 
 
-def _at(*path: str | int) -> _Value:
-    def value(row: Decomposition) -> Any:
-        found: Any = row.cell
+def _at(*path: str | int) -> _Values:
+    def values(cells: list[dict[str, Any]]) -> list[Any]:
+        found: list[Any] = cells
         for step in path:
-            found = found[step]
+            found = [value[step] for value in found]
         return found
 
-    return value
+    return values
 
 
-def _number_at(*path: str | int) -> _Value:
+def _number_at(*path: str | int) -> _Values:
     at = _at(*path)
-
-    def number(row: Decomposition) -> float | None:
-        value = at(row)
-        return None if value is None else float(value)
-
-    return number
+    return lambda cells: [None if value is None else float(value) for value in at(cells)]
 
 
-def _json_at(*path: str | int) -> _Value:
+def _json_at(*path: str | int) -> _Values:
     at = _at(*path)
-    return lambda row: orjson.dumps(at(row)).decode()
+    return lambda cells: [orjson.dumps(value).decode() for value in at(cells)]
 
 
-_COLUMNS = {name: (type_, value) for name, type_, value in _columns()}
+_COLUMNS = {name: (type_, values) for name, type_, values in _columns()}
