@@ -15,6 +15,9 @@ from models.samples import Sample
 FEWEST_VALIDATION_ROWS = 20
 """A minimum over fewer rows than this is noise; the sample is then trained on to the last step."""
 
+HOPELESS = 1.1
+"""A candidate with this many times the smallest validation risk so far ends the search: the next ones lie beyond it."""
+
 PATIENCE = 0.25
 """A run ends when this part of its steps brought no smaller validation risk."""
 
@@ -116,8 +119,8 @@ def train(
 
     `run(candidate, watch)` goes from the opening's start on `watch.data` until `watch.ends`; what it has learnt. With
     rows to validate on, the candidate and the step of smallest validation risk are what the last run uses; without, it
-    uses the first candidate for all `steps`. `advice` is what a TrainingDiverged says. Randomness: stream
-    `validation_rows`.
+    uses the first candidate for all `steps`. Candidates stand in an order along which the risk has one valley: none is
+    tried after a HOPELESS one. `advice` is what a TrainingDiverged says. Randomness: stream `validation_rows`.
     """
     data = opening.data
 
@@ -139,5 +142,7 @@ def train(
             done += stopping.last_seen_step
             if stopping.smallest_risk < smallest:
                 smallest, chosen, last_step = stopping.smallest_risk, candidate, max(1, stopping.best_step)
+            elif stopping.smallest_risk > HOPELESS * smallest:
+                break
     last = watched(data, last_step, lambda step: advance(done + step, done + last_step), None)
     return Trained(run(chosen, last), last.curve, last_step, chosen)

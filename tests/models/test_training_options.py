@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from models.early_stopping import held_for_validation
+from models.early_stopping import Watch, held_for_validation, train
 from models.errors import TrainingDiverged
 from models.gradient_flow import largest_eigenvalue
 from models.hypothesis_spaces.random_features import RandomFeatures
@@ -17,6 +17,7 @@ from models.learners.least_squares import LeastSquares
 from models.learners.path_norm import PathNorm
 from models.learners.stochastic_gradient_descent import StochasticGradientDescent
 from models.least_squares import ridge_solution
+from models.optimisation import opened
 from models.randomness import Randomness, normal_rows, uniform_rows
 from models.samples import Sample
 
@@ -222,3 +223,29 @@ def test_decay_lowers_the_stable_step_size():
     unstable = learner("gradient_descent", steps=100_000, step_size=1.1 / (top + 200), weight_decay=400.0)
     with pytest.raises(TrainingDiverged, match="stable below"):
         fit(unstable, LINEAR, sample)
+
+
+@pytest.mark.parametrize(
+    ("risks", "tried", "best"),
+    [((4.0, 2.0, 3.0, 1.0), 3, 1), ((4.0, 2.0, 2.1, 1.0), 4, 3), ((1.0, 1.2, 0.5), 2, 0), ((1.0, 1.0, 1.0), 3, 0)],
+)
+def test_candidates_are_tried_in_order_until_one_is_a_tenth_worse_than_the_best(risks, tried, best):
+    """Zero coefficients but for an offset whose square is the validation risk of labels 0."""
+    sample = Sample(uniform_rows(Randomness(0), "x", 200, 3), torch.zeros(200, 1).double())
+    opening = opened(LINEAR, sample, Randomness(1), None, "float64")
+    ones = torch.linalg.lstsq(opening.data.inputs, torch.ones(200, 1).double(), driver="gelsd").solution
+    runs = []
+
+    def run(candidate: int, watch: Watch):
+        theta, step = {**opening.start, "coefficients": math.sqrt(risks[candidate]) * ones}, 0
+        runs.append((candidate, watch.data.size))
+        while not watch.ends(step, theta):
+            step += 1
+        return theta
+
+    trained = train(
+        run, opening, range(len(risks)), steps=40, validation_fraction=0.2, randomness=Randomness(1), advance=ignore,
+        advice="",
+    )  # fmt: skip
+    assert runs == [*((candidate, 160) for candidate in range(tried)), (best, 200)]
+    assert trained.candidate == best
