@@ -6,7 +6,7 @@ from torch import Tensor
 
 from models.arrays import Features, Inputs
 from models.assumptions import Assumption, AssumptionStanding, standing
-from models.bounds._uniform_gap import outputs_refusal
+from models.bounds._uniform_gap import class_refusal
 from models.bounds.base import Bound, BoundReport, BoundSubject, Quantity
 from models.hypothesis_spaces.base import LinearSpace
 from models.learned_model import LearnedModel
@@ -20,7 +20,7 @@ FROZEN = Assumption(
 
 def linear_refusal(bound: Bound, subject: BoundSubject, delta: float, quantity: Quantity) -> BoundReport | None:
     """The refusal, naming the assumption, where f is no such model of one output; else None."""
-    several = outputs_refusal(bound, subject, delta, quantity)
+    several = class_refusal(bound, subject, delta, quantity)
     if several is not None:
         return several
     space = subject.model.space

@@ -3,7 +3,7 @@
 import torch
 
 from models.assumptions import Assumption, AssumptionStanding, standing
-from models.bounds._uniform_gap import outputs_refusal
+from models.bounds._uniform_gap import class_refusal
 from models.bounds.base import Bound, BoundReport, BoundSubject
 from models.complexities.path_norm_ball import PathNormed
 from models.complexities.relu_networks import ReluLayers
@@ -45,7 +45,7 @@ def layered(
     bound: Bound, subject: BoundSubject, delta: float
 ) -> tuple[ReluLayers, tuple[AssumptionStanding, ...]] | BoundReport:
     """The layers with the standing of the assumption, or the refusal."""
-    several = outputs_refusal(bound, subject, delta)
+    several = class_refusal(bound, subject, delta)
     if several is not None:
         return several
     layers = relu_layers(subject.model)

@@ -47,6 +47,9 @@ FIXED_LOSS = Assumption(
     text="The output range and the loss cap M are fixed before the sample, or are functions of two training labels.",
 )
 ONE_OUTPUT = Assumption(name="one_output", text="f has one output: the contraction principle is for real functions.")
+FIXED_INPUTS = Assumption(
+    name="inputs_fixed_before_sample", text="What turns a row into inputs of the class is fixed before the sample."
+)
 
 BOUNDED_INPUTS = Assumption(
     name="inputs_bounded_beforehand", text="A bound of ||x||_inf is known before the sample (form `expected` only)."
@@ -218,10 +221,13 @@ def mean_over(subject: BoundSubject, rows: Rows) -> float:
     return float((losses if rows.kept is None else losses[rows.kept]).mean())
 
 
-def outputs_refusal(
+def class_refusal(
     bound: Bound, subject: BoundSubject, delta: float, quantity: Quantity = "generalization_gap"
 ) -> BoundReport | None:
-    """The refusal where the model has several outputs, else None."""
+    """The refusal where the model has several outputs, or missing inputs are filled from the sample, else None."""
+    if subject.filled_from_sample:
+        reason = "Missing values are filled with the training rows' means, so that the class depends on the sample."
+        return bound.refused(subject, delta, quantity, reason, (standing(FIXED_INPUTS, "failed", reason),))
     if subject.training.labels.shape[1] == 1:
         return None
     reason = f"The model has {subject.training.labels.shape[1]} outputs; this bound is for one output."

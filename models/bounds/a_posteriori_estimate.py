@@ -10,7 +10,7 @@ from models.bounds._uniform_gap import (
     ONE_OUTPUT,
     mean_over,
     measured_gap,
-    outputs_refusal,
+    class_refusal,
     rows_of_fixed_loss,
 )
 from models.bounds.base import Bound, BoundReport, BoundSubject, BoundTerm
@@ -49,7 +49,7 @@ class APosterioriEstimate(Bound):
 
     def evaluate(self, subject: BoundSubject, delta: float) -> BoundReport:
         """The bound on the absolute gap. No randomness."""
-        several = outputs_refusal(self, subject, delta)
+        several = class_refusal(self, subject, delta)
         if several is not None:
             return several
         model, sup_bound = subject.model, subject.input_sup_bound

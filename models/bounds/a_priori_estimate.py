@@ -6,7 +6,7 @@ from typing import Literal
 
 from models.assumptions import Assumption, standing
 from models.bounds._comparison_network import comparison_network
-from models.bounds._uniform_gap import FIXED_LOSS, IID, ONE_OUTPUT, outputs_refusal, rows_of_fixed_loss
+from models.bounds._uniform_gap import FIXED_LOSS, IID, ONE_OUTPUT, class_refusal, rows_of_fixed_loss
 from models.bounds.base import Bound, BoundReport, BoundSubject, BoundTerm
 from models.complexities.path_norm_ball import PathNormed, path_norm
 from models.estimates import mean_estimate
@@ -65,7 +65,7 @@ class APrioriEstimate(Bound):
 
     def evaluate(self, subject: BoundSubject, delta: float) -> BoundReport:
         """The bound on the population risk. Randomness: the stream `comparison_network/neurons` of the subject."""
-        several = outputs_refusal(self, subject, delta, "population_risk")
+        several = class_refusal(self, subject, delta, "population_risk")
         if several is not None:
             return several
         setting = self._setting(subject, delta)

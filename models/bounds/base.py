@@ -45,7 +45,8 @@ class BoundSubject:
 
     `training` is the sample the model was learnt from, `held_out` an independent one, both in label units.
     `loss_cap` M in label units squared: losses are min(|f - y|^2, M), so that they lie in [0, M] whatever y is.
-    `scaled_from_sample`: the inputs' scaling was computed from the training rows.
+    `scaled_from_sample`: the inputs' scaling was computed from the training rows. `filled_from_sample`: so was what
+    stands for a missing value. One-hot levels are no such choice: they are coordinates of the infinite list of levels.
     `input_sup_bound`: a bound of ||x||_inf known before the sample (1 on the cube), or None.
     `problem`: where f* and its law are known, the problem that the samples came from.
     """
@@ -58,6 +59,7 @@ class BoundSubject:
     input_sup_bound: float | None
     randomness: Randomness
     problem: SyntheticProblem | None = None
+    filled_from_sample: bool = False
 
     # Several bounds look at the same losses: the model is evaluated once for all of them.
     @cached_property

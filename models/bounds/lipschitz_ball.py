@@ -14,7 +14,7 @@ from models.bounds._uniform_gap import (
     Ball,
     Radius,
     UniformGapBound,
-    outputs_refusal,
+    class_refusal,
     uniform_gap,
 )
 from models.bounds.base import BoundReport, BoundSubject
@@ -47,7 +47,7 @@ class LipschitzBall(UniformGapBound):
 
     def evaluate(self, subject: BoundSubject, delta: float) -> BoundReport:
         """The bound on the gap. No randomness."""
-        several = outputs_refusal(self, subject, delta)
+        several = class_refusal(self, subject, delta)
         if several is not None:
             return several
         layers = relu_layers(subject.model)

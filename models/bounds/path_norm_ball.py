@@ -15,7 +15,7 @@ from models.bounds._uniform_gap import (
     Ball,
     Radius,
     UniformGapBound,
-    outputs_refusal,
+    class_refusal,
     scaled,
     uniform_gap,
 )
@@ -59,7 +59,7 @@ class PathNormBall(UniformGapBound):
 
     def evaluate(self, subject: BoundSubject, delta: float) -> BoundReport:
         """The bound on the gap. Randomness: the stream `path_norm_signs` of the subject."""
-        several = outputs_refusal(self, subject, delta)
+        several = class_refusal(self, subject, delta)
         if several is not None:
             return several
         model = subject.model

@@ -12,7 +12,7 @@ from models.bounds._uniform_gap import (
     Ball,
     Radius,
     UniformGapBound,
-    outputs_refusal,
+    class_refusal,
     uniform_gap,
 )
 from models.bounds.base import BoundReport, BoundSubject
@@ -39,7 +39,7 @@ class SupNormBall(UniformGapBound):
 
     def evaluate(self, subject: BoundSubject, delta: float) -> BoundReport:
         """The bound on the gap. No randomness."""
-        several = outputs_refusal(self, subject, delta)
+        several = class_refusal(self, subject, delta)
         if several is not None:
             return several
         half_range = math.sqrt(subject.loss_cap) / 2
