@@ -8,9 +8,9 @@ from models.bounds._uniform_gap import (
     FIXED_LOSS,
     IID,
     ONE_OUTPUT,
+    class_refusal,
     mean_over,
     measured_gap,
-    class_refusal,
     rows_of_fixed_loss,
 )
 from models.bounds.base import Bound, BoundReport, BoundSubject, BoundTerm

@@ -207,3 +207,13 @@ def test_classical_spaces_take_the_box_of_standardised_columns(context, kind):
     assert (space["lower"], space["upper"]) == (-3.0, 3.0)
     given = fit_of(hypothesis_space={"kind": kind, "width": 70, "lower": -9.0, "upper": 9.0}).run(context)
     assert given.learned_models[0].manifest["hypothesis_space"]["lower"] == -9.0
+
+
+def test_uniform_bounds_refuse_values_that_the_sample_filled(context):
+    context.tables["ds_1"] = messy()
+    reports = fit_of(bounds="all").run(context).learned_models[0].bounds
+    held_out = {report.kind: report for report in reports if report.kind.startswith("held_out")}
+    assert held_out["held_out_betting"].value is not None
+    path_norm = next(report for report in reports if report.kind == "path_norm_ball")
+    assert path_norm.value is None
+    assert "filled with the training rows' means" in path_norm.refused_because
