@@ -16,6 +16,7 @@ from api.middleware import BodyCap, RefuseNul, RequestEnvelope
 from api.openapi import openapi_document
 from api.routes import (
     api_keys,
+    bounds,
     catalogue,
     datasets,
     decompositions,
@@ -33,6 +34,7 @@ from db.engine import Database
 ROUTERS = (
     datasets.router,
     catalogue.router,
+    bounds.router,
     jobs.router,
     decompositions.router,
     learned_models.router,

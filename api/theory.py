@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from api.errors import field_problem
+from models.bound_calculator import BoundInputs, FormulaResult, evaluate_formulas
 from models.catalogue import FAMILIES, KindDescription, describe
 from models.errors import InvalidData
 from models.estimates import Estimate, ExtendedFloat
@@ -15,15 +16,18 @@ JobSpecification = AnyExperiment
 
 __all__ = [
     "MOST_LEVELS",
+    "BoundInputs",
     "Estimate",
     "Experiment",
     "ExtendedFloat",
+    "FormulaResult",
     "JobSpecification",
     "KindDescription",
     "Plan",
     "TableShape",
     "describe_family",
     "describe_kind",
+    "evaluate_formulas",
     "families",
     "plan_job",
     "specification_json",

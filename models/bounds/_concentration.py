@@ -57,12 +57,17 @@ def inverse_divergence(mean: float, budget: float) -> float:
 
 
 def binomial_tail(trials: int, mean: float, successes: int) -> float:
-    """P(Bin(n, p) <= k), summed in logarithms."""
+    """P(Bin(n, p) <= k), summed in logarithms over the counts within 40 deviations + 100 below k.
+
+    By Bernstein's inequality the counts below carry less than e^-150 where k <= np, the side on which limits are found;
+    on the other side the sum is above every level in use.
+    """
     if successes >= trials or mean <= 0:
         return 1.0
     if mean >= 1 or successes < 0:
         return 0.0
-    counts = torch.arange(successes + 1, dtype=torch.float64)
+    reach = math.ceil(40 * math.sqrt(trials * mean * (1 - mean))) + 100
+    counts = torch.arange(max(0, successes - reach), successes + 1, dtype=torch.float64)
     total = torch.tensor(float(trials), dtype=torch.float64)
     logs = (
         torch.lgamma(total + 1)
