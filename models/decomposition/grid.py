@@ -18,6 +18,7 @@ from models.decomposition.best_approximation import (
 from models.decomposition.reference_training import ReferenceBudget, mean_squared_error
 from models.decomposition.terms import CellMoments, error_products
 from models.errors import AssumptionFailed
+from models.estimates import Estimate
 from models.hypothesis_spaces.base import HypothesisSpace, LinearSpace
 from models.learners.base import Advance, Learner
 from models.learning import learn
@@ -28,11 +29,15 @@ from models.samples import Sample
 
 @dataclass(frozen=True)
 class CellOutcome:
-    """What one cell leaves: the moments on test points, and of each seed R_n(f^) and R_n(f~), noise included."""
+    """What one cell leaves: the moments on test points, and of each seed R_n(f^) and R_n(f~), noise included.
+
+    `regularization_bias`: R(f_{m,penalty}) - R(f_m) of a penalised learner, where it was found.
+    """
 
     moments: CellMoments
     trained_empirical: Float[Tensor, " s"]
     best_on_sample_empirical: Float[Tensor, " s"]
+    regularization_bias: Estimate | None = None
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,8 @@ class DecompositionSetting:
     """What the cells of a grid have in common.
 
     `seeds`: one random tree for each seed; its training sample, draw and learner streams serve every space, width and
-    sample size, so that differences between cells are paired. `test_inputs` are common to everything.
+    sample size, so that differences between cells are paired. `test_inputs` are common to everything, and so is
+    `shared`, the randomness of what belongs to no seed: a job split over workers gives each all of it.
     """
 
     population: Population
@@ -50,6 +56,7 @@ class DecompositionSetting:
     seeds: tuple[Randomness, ...]
     test_inputs: Inputs
     budget: ReferenceBudget
+    shared: Randomness
     device: str = "cpu"
 
 
@@ -73,8 +80,8 @@ def decompose_width(
 ) -> dict[int, CellOutcome]:
     """The outcome of each sample size. `training` and `reference` are polled at every step of either phase.
 
-    Where the space freezes parameters at the draw, all three functions of a seed share them and f_m belongs to the
-    seed; otherwise the space is one and f_m is found once. `unit_done` is called after each (seed, sample size).
+    Where the space freezes parameters at a random draw, all three functions of a seed share them and f_m belongs to
+    the seed; otherwise the space is one and f_m is found once. `unit_done` is called after each (seed, sample size).
 
     Raises:
         TrainingDiverged: from the learner.
@@ -84,13 +91,13 @@ def decompose_width(
     """
     found = [_find(space, learner, setting, randomness, training, reference, unit_done) for randomness in setting.seeds]
     frozen = [name for name in found[0].drawn if name not in space.trainable]
-    if frozen:
+    if frozen and space.random:
         bests = [
             _best_in_space(space, setting, [functions], randomness, reference)
             for functions, randomness in zip(found, setting.seeds, strict=True)
         ]
     else:
-        bests = [_best_in_space(space, setting, found, setting.seeds[0], reference)] * len(found)
+        bests = [_best_in_space(space, setting, found, setting.shared, reference)] * len(found)
     return _measure(space, setting, found, bests)
 
 
@@ -104,7 +111,7 @@ def _find(
     unit_done: Callable[[], None],
 ) -> _Found:
     sample = setting.population.training_sample(max(setting.sample_sizes), randomness)
-    drawn = _draw(space, setting, randomness.child("draw"))
+    drawn = draw(space, setting, randomness.child("draw"))
     precision = next(iter(drawn.values())).dtype
     minimisers: dict[int, Parameters] = {}
     if isinstance(space, LinearSpace):
@@ -123,7 +130,7 @@ def _find(
             device=setting.device,
             start=drawn,
         )
-        learned[size] = _with_frozen(space, drawn, {n: v.to(setting.device) for n, v in model.parameters.items()})
+        learned[size] = with_frozen(space, drawn, {n: v.to(setting.device) for n, v in model.parameters.items()})
         if size not in minimisers:
             starts = _restarts(space, setting, drawn, randomness)
             minimisers[size] = best_on_sample(
@@ -199,7 +206,8 @@ def _empirical(space: HypothesisSpace, pairs: Sequence[tuple[Parameters, Sample]
     return torch.tensor(values, dtype=torch.float64)
 
 
-def _draw(space: HypothesisSpace, setting: DecompositionSetting, randomness: Randomness) -> Parameters:
+def draw(space: HypothesisSpace, setting: DecompositionSetting, randomness: Randomness) -> Parameters:
+    """The space's draw on the device: float64 for least squares, float32 where training is stochastic."""
     # Least squares needs the digits; stochastic training of the other spaces does not, and is faster without.
     dtype = torch.float64 if space.linear else torch.float32
     drawn = space.draw(setting.dimension, setting.output_dimension, randomness, dtype)
@@ -212,15 +220,19 @@ def _restarts(
     """Draws of their own for the trainable parameters; the frozen ones are those of `drawn`."""
     frozen = {name: value for name, value in drawn.items() if name not in space.trainable}
     return [
-        {**_draw(space, setting, randomness.child(f"restart_{index}")), **frozen}
+        {**draw(space, setting, randomness.child(f"restart_{index}")), **frozen}
         for index in range(setting.budget.restarts)
     ]
 
 
-def _with_frozen(space: HypothesisSpace, drawn: Parameters, learned: Parameters) -> Parameters:
+def with_frozen(space: HypothesisSpace, drawn: Parameters, learned: Parameters) -> Parameters:
+    """The learned parameters with the frozen tensors of `drawn` itself, of which one copy is then enough.
+
+    Raises:
+        AssumptionFailed: the learner changed a parameter that the space freezes.
+    """
     frozen = {name: value for name, value in drawn.items() if name not in space.trainable}
     moved = [name for name, value in frozen.items() if not torch.equal(value, learned[name])]
     if moved:
         raise AssumptionFailed(f"The learner changed {moved[0]!r}, which the space freezes at the draw.", "/learner")
-    # Sharing the tensors keeps one copy of the features for all functions of the seed.
     return {**learned, **frozen}

@@ -14,7 +14,7 @@ def cell_row(cell: DecompositionCell, outcome: CellOutcome) -> dict[str, Any]:
     """The cell as one row of a table: risk terms as [value, standard error], label units squared.
 
     `approximation_bracket`: between these lies inf R - R(f*); one point where f_m is a projection.
-    `empirical_optimization_gap`: mean over seeds of R_n(f^) - R_n(f~).
+    `empirical_optimization_gap`: mean over seeds of R_n(f^) - R_n(f~). `regularization_bias`: None without a penalty.
     """
     approximation = cell.risk_terms["approximation"]
     exact = approximation.method == "monte_carlo"
@@ -30,6 +30,7 @@ def cell_row(cell: DecompositionCell, outcome: CellOutcome) -> dict[str, Any]:
         "trained_empirical": _pair(cell.risks["trained_empirical"]),
         "best_on_sample_empirical": float(outcome.best_on_sample_empirical.mean()),
         "empirical_optimization_gap": float(gap.mean()),
+        "regularization_bias": _pair(cell.regularization_bias) if cell.regularization_bias else None,
         "approximation_bracket": [approximation.value if exact else 0.0, approximation.value],
         "buy": cell.advice.buy,
     }

@@ -34,7 +34,10 @@ COLUMNS = 8
 class DecompositionCell(BaseModel):
     """One cell (space, width, sample size) of a grid, averaged over its seeds; label units squared throughout.
 
-    `gram`: the matrix of <u_i, u_j> in L2(mu) for u = (f* - f_m, f_m - f~, f~ - f^).
+    `gram`: the matrix of <u_i, u_j> in L2(mu) for u = (f* - f_m, f_m - f~, f~ - f^). `regularization_bias`: of a
+    learner with a penalty in a nested linear space, R(f_{m,penalty}) - R(f_m) >= 0 up to its error bar, with
+    f_{m,penalty} the minimiser of R(f) + penalty |a|^2; the rest of the optimization term is what the penalty saves in
+    variance.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,6 +54,7 @@ class DecompositionCell(BaseModel):
     risks: dict[str, Estimate]
     risk_terms: dict[str, Estimate]
     generalization_gap: Estimate
+    regularization_bias: Estimate | None = None
     advice: Advice
 
 

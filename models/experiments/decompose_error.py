@@ -8,9 +8,10 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, Validatio
 from models.assumptions import Assumption
 from models.data import Data, TargetData
 from models.decomposition.cost import decomposition_plan
-from models.decomposition.grid import CellOutcome, DecompositionSetting, decompose_width
+from models.decomposition.grid import CellOutcome, DecompositionSetting
 from models.decomposition.reading import cell_row, reading
 from models.decomposition.reference_training import BUDGETS, Effort
+from models.decomposition.space_grid import decompose_space
 from models.decomposition.terms import DecompositionCell, cell_estimates
 from models.errors import AssumptionFailed, refuse
 from models.experiments.base import Experiment, ExperimentResult
@@ -55,8 +56,10 @@ class DecomposeError(Experiment):
 
     f_m is the best function of the space, f~ the best on the sample. In a linear space f_m is the L2(mu) projection
     over fresh noiseless points and f~ is least squares (of minimum norm where m > n); a learner's penalty belongs to
-    f^, so its bias is part of the optimization term. In other spaces both are the best of restarts: approximation and
-    estimation then move if more effort is spent, and approximation is the upper end of a bracket that starts at 0.
+    f^, so its bias is part of the optimization term, and is given beside it: `regularization_bias` is
+    R(f_{m,penalty}) - R(f_m), f_{m,penalty} the minimiser of R(f) + penalty |a|^2. In other spaces both are the best
+    of restarts: approximation and estimation then move if more effort is spent, and approximation is the upper end of
+    a bracket that starts at 0.
 
     Seed s uses the random tree of `seed` + s: its sample, draw and learner streams serve every space, width and n.
     All functions are measured at the same test inputs against f* itself; the noise variance is added exactly.
@@ -176,6 +179,7 @@ class DecomposeError(Experiment):
             seeds=tuple(Randomness(self.seed + index) for index in range(self.seeds)),
             test_inputs=problem.inputs(self.test_size, Randomness(self.seed).child("decompose_error"), "test"),
             budget=BUDGETS[self.reference_search.effort],
+            shared=Randomness(self.seed).child("decompose_error"),
             device=context.device,
         )
         mean_square = float((problem.target.evaluate(setting.test_inputs) ** 2).sum(dim=1).mean())
@@ -185,11 +189,11 @@ class DecomposeError(Experiment):
         readings: list[dict[str, str]] = []
         for space, learner in self.pairs:
             before = len(cells)
+            polls = progress.poll("training"), progress.poll("reference"), progress.unit_done
+            outcomes = dict(decompose_space(space, learner, self.widths, setting, *polls))
             for width in self.widths:
                 at_width = space.with_width(width)
-                polls = progress.poll("training"), progress.poll("reference"), progress.unit_done
-                outcomes = decompose_width(at_width, learner, setting, *polls)
-                for size, outcome in outcomes.items():
+                for size, outcome in outcomes.pop(width).items():
                     cell = self._cell(at_width, learner, width, size, outcome, problem.noise**2, mean_square)
                     cells.append(cell)
                     table.append(cell_row(cell, outcome))
@@ -230,6 +234,7 @@ class DecomposeError(Experiment):
             dimension=self.data.shape({})[0],
             width=width,
             sample_size=sample_size,
+            regularization_bias=outcome.regularization_bias,
             **estimates,
         )
 

@@ -58,15 +58,16 @@ def nested_grid_fits(
         NumericalFailure: a feature or a label is not finite.
     """
     scales = [1.0] * len(widths) if factors is None else list(factors)
-    growing = _GrowingProblem(rows, max(widths))
+    growing = GrowingGrid(rows, max(widths))
     for size in sorted(set(sample_sizes)):
         yield growing.first(size).fits(tuple(penalties), tuple(widths), scales)
 
 
-class _GrowingProblem:
-    """The Gram matrix and, where asked for, the triangle of the rows so far."""
+class GrowingGrid:
+    """The Gram matrix and, where asked for, the triangle of the rows so far: `nested_grid_fits` by hand."""
 
     def __init__(self, rows: Rows, width: int) -> None:
+        """For the first `width` features of `rows`."""
         self.rows = rows
         self.width = width
         self._size = 0
@@ -75,20 +76,27 @@ class _GrowingProblem:
         self._triangle_size = 0
         self._triangle = StreamedLeastSquares(width)
 
-    def first(self, size: int) -> "_Problem":
+    def first(self, size: int) -> "GridProblem":
+        """The problem of the first `size` rows; sizes ascend.
+
+        Raises:
+            NumericalFailure: there is no row, or a feature or a label is not finite.
+        """
         for features, labels in self.rows.blocks(self._size, size):
             gram, moments = symmetric_product(features[:, : self.width]), features[:, : self.width].T @ labels
-            self._gram = gram if self._gram is None else self._gram.add_(gram)
-            self._moments = moments if self._moments is None else self._moments.add_(moments)
+            self._gram = gram if self._gram is None else self._gram + gram
+            self._moments = moments if self._moments is None else self._moments + moments
         self._size = size
         if self._gram is None or self._moments is None:
             raise NumericalFailure("Least squares over no rows.")
         if not bool(torch.isfinite(self._gram.sum() + self._moments.sum())):
             raise NumericalFailure("A feature or a label is not finite.")
-        return _Problem(self, size, self._gram, self._moments)
+        return GridProblem(self, size, self._gram, self._moments)
 
     def triangle(self, size: int) -> tuple[Tensor, Tensor]:
-        """R and Q^T y of the first `size` rows; sizes are asked for in ascending order."""
+        """R and Q^T y of the first `size` rows; only ascending sizes continue what is there."""
+        if size < self._triangle_size:
+            self._triangle, self._triangle_size = StreamedLeastSquares(self.width), 0
         for features, labels in self.rows.blocks(self._triangle_size, size):
             self._triangle.add(features[:, : self.width], labels)
         self._triangle_size = size
@@ -106,13 +114,13 @@ class _Unrefined:
     shift: float
 
 
-class _Problem:
+class GridProblem:
     """The fits at one sample size, in terms of the features that are not zero on all rows.
 
     A zero feature has coefficient zero in every fit of smallest norm, and would make every larger factor singular.
     """
 
-    def __init__(self, growing: _GrowingProblem, size: int, gram: Tensor, moments: Tensor) -> None:
+    def __init__(self, growing: GrowingGrid, size: int, gram: Tensor, moments: Tensor) -> None:
         self._growing = growing
         self._n = size
         self._alive = gram.diagonal() > 0
@@ -123,6 +131,7 @@ class _Problem:
         self._unrefined: list[_Unrefined] = []
 
     def fits(self, penalties: tuple[float, ...], widths: tuple[int, ...], scales: Sequence[float]) -> GridFits:
+        """All penalties and widths, as in `nested_grid_fits`."""
         counts = self._alive.cumsum(0)[torch.tensor(widths, device=self._alive.device) - 1].tolist()
         total, outputs = self._moments.shape
         solved = self._gram.new_zeros(total, len(penalties), len(widths), outputs)
@@ -206,6 +215,7 @@ class _Problem:
         for part, stack, gradient in zip(self._unrefined, parts, gradients, strict=True):
             refined = stack + part.factor.correction(gradient, part.widths)
             solved[: len(stack), part.index, part.places] = refined
+        self._unrefined.clear()
 
     def _compact(self, features: Tensor) -> Tensor:
         features = features[:, : self._growing.width]

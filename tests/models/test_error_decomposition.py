@@ -129,6 +129,7 @@ def _decompose(problem, width, sizes, seeds, learner, test_size=2_000, first=0):
         seeds=tuple(Randomness(first + seed) for seed in range(seeds)),
         test_inputs=problem.inputs(test_size, Randomness(first).child("test"), "test"),
         budget=BUDGET,
+        shared=Randomness(first),
     )
     return decompose_width(CoordinateSubset(width=width), learner, setting, _nothing, _nothing, _nothing)
 

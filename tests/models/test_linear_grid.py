@@ -7,7 +7,7 @@ import torch
 
 from models.errors import NumericalFailure
 from models.hypothesis_spaces.random_features import RandomFeatures
-from models.linear_grid.grid import nested_grid_fits
+from models.linear_grid.grid import GrowingGrid, nested_grid_fits
 from models.linear_grid.nested_factor import cholesky_factor, triangular_factor
 from models.linear_grid.products import cholesky, condition_number, symmetric_product
 from models.linear_grid.rows import ComputedRows, HeldRows
@@ -104,6 +104,14 @@ def test_blocks_of_rows_change_rounding_only():
     ):
         scale = one.predictions(features).abs().max()
         assert float((one.predictions(features) - other.predictions(features)).abs().max() / scale) < AGREEMENT
+
+
+def test_one_problem_can_be_asked_twice():
+    features, labels, _ = _features(dimension=10)
+    problem = GrowingGrid(HeldRows(features, labels), 96).first(600)
+    first = problem.fits((0.0, 1e-9), (20, 96), (1.0, 1.0))
+    second = problem.fits((1e-9,), (96,), (1.0,))
+    assert torch.allclose(first.coefficients[:, 1, 1], second.coefficients[:, 0, 0], rtol=1e-6)
 
 
 def test_several_outputs_are_fitted_at_once():

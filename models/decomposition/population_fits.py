@@ -1,0 +1,75 @@
+"""f_m of every width of a nested linear space, and the penalised minimisers of the risk beside it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from models.decomposition.best_approximation import fresh_sample
+from models.decomposition.grid import DecompositionSetting
+from models.decomposition.nested_features import BLOCK_ROWS, NestedFeatures
+from models.learners.base import Advance
+from models.linear_grid.grid import GrowingGrid
+from models.linear_grid.nested_factor import Stack
+from models.linear_grid.rows import Block, ComputedRows
+from models.randomness import Randomness
+
+
+@dataclass(frozen=True)
+class PopulationFits:
+    """Coefficients of common features.
+
+    `best[:, i]`: f_m of width i. `penalised[i, p]`: the minimiser f_{m,p} of E|f* - f|^2 + p |a|^2, zero beyond the
+    width.
+    """
+
+    best: Stack
+    penalised: dict[tuple[int, float], Tensor]
+
+
+def population_fits(
+    common: NestedFeatures,
+    setting: DecompositionSetting,
+    randomness: Randomness,
+    penalties: Mapping[int, tuple[float, ...]],
+    advance: Advance,
+) -> PopulationFits:
+    """f_m by least squares over fresh noiseless points, as `best_approximation.projection`, all widths from one stream.
+
+    A width m uses the first max(floor, rows_per_feature m) points of the stream `projection`, whatever the others
+    use, so that a cell does not depend on its neighbours. `penalties`: those of each width. Memory O(m^2).
+
+    Raises:
+        Stopped: from `advance`, called at every block.
+    """
+    budget = setting.budget
+    needed = [max(budget.projection_floor, budget.projection_rows * count) for count in common.counts]
+    blocks = -(-max(needed) // BLOCK_ROWS)
+    like = common.parameters["coefficients"]
+
+    def compute(start: int, stop: int) -> Block:
+        block = start // BLOCK_ROWS
+        advance(block, blocks)
+        # Points of a block are the first of a longer draw, so that a threshold inside it changes none.
+        size = stop - block * BLOCK_ROWS
+        points = fresh_sample(setting.population, size, randomness.child(str(block)), "projection")
+        inputs, labels = (part[start - stop + size :] for part in (points.inputs, points.labels))
+        return common.features(inputs), labels.to(like)
+
+    growing = GrowingGrid(ComputedRows(compute, BLOCK_ROWS), common.count)
+    best = like.new_zeros(common.count, len(needed), like.shape[1])
+    penalised: dict[tuple[int, float], Tensor] = {}
+    for rows in sorted(set(needed)):
+        problem = growing.first(rows)
+        members = [index for index, own in enumerate(needed) if own == rows]
+        for wanted in dict.fromkeys(((0.0,), *(penalties[index] for index in members if index in penalties))):
+            chosen = [index for index in members if wanted == (0.0,) or penalties.get(index) == wanted]
+            counts = tuple(common.counts[index] for index in chosen)
+            fits = problem.fits(wanted, counts, [common.factors[index] for index in chosen])
+            for place, index in enumerate(chosen):
+                if wanted == (0.0,):
+                    best[:, index] = fits.coefficients[:, 0, place]
+                else:
+                    columns = fits.coefficients[:, :, place].unbind(dim=1)
+                    penalised.update({(index, value): column for value, column in zip(wanted, columns, strict=True)})
+    return PopulationFits(best, penalised)
