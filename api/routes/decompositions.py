@@ -36,7 +36,7 @@ _FORMATS: dict[str, Format] = {media_type: name for name, media_type in MEDIA_TY
     "application/*": "json",
     "*/*": "json",
 }
-DEFAULT_LIMITS: dict[Format, int] = {"json": 20, "csv": 1_000, "arrow": 1_000}
+DEFAULT_LIMITS: dict[Format, int] = {"json": 20, "csv": 500, "arrow": 500}
 MAX_LIMITS: dict[Format, int] = {"json": 100, "csv": 100_000, "arrow": 100_000}
 
 BATCH_ROWS = 500
