@@ -49,6 +49,7 @@ def train_networks(
     validation: StackedRows | None = None,
     patience: float = 0.25,
     advance: Advance = lambda step, total: None,
+    compiled: bool = True,
 ) -> list[TrainedNetwork]:
     """Adam (betas 0.9 and 0.999, epsilon 1e-8) for each of B networks, as if it were alone.
 
@@ -62,7 +63,8 @@ def train_networks(
     ends, and returns its best step, when `patience` * `steps` steps brought no smaller risk on these rows; the batch
     ends with its last network.
 
-    Deterministic but for the draws of `batches`. Rounding depends on which networks train together.
+    Deterministic but for the draws of `batches`. Rounding depends on which networks train together, and on whether the
+    compiled kernel is there; without `compiled` results are those of an installation that lacks it.
 
     Raises:
         ValueError: B is no multiple of G, or a sequence has not B entries.
@@ -72,7 +74,7 @@ def train_networks(
     decays = [0.0] * len(starts) if weight_decays is None else weight_decays
     adam = FusedAdam(theta.tensors, rates, decays)
     gradients = StackedParameters(*adam.gradients)
-    engine = TwoLayerGradients(space, theta)
+    engine = TwoLayerGradients(space, theta, compiled)
     seen = theta.clone() if averaging else theta
     record = _Record(engine, len(starts), steps, curve_points, watched)
     choice = _Choice(engine, seen, validation, steps, patience) if validation is not None else None
