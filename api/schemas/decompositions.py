@@ -14,29 +14,38 @@ from db.tables import Decomposition
 
 
 class SquaredNorms(BaseModel):
-    """Squared L2(mu) norms of the parts of the error; not negative, and without a sum rule."""
+    """Squared L2(mu) norms of the parts of the error; not negative, and without a sum rule. Null on a table."""
 
-    approximation: Estimate
-    estimation: Estimate
-    optimization: Estimate
-    total: Estimate
+    approximation: Estimate | None = None
+    estimation: Estimate | None = None
+    optimization: Estimate | None = None
+    total: Estimate | None = None
 
 
 class Risks(BaseModel):
-    """Population risks in label units squared; `trained_empirical` is the risk on the sample."""
+    """Population risks in label units squared; `trained_empirical` is the risk on the sample.
 
-    noise: Estimate
-    best_in_space: Estimate
+    Null on a table that does not identify them: the noise without repeated inputs, the best of the space with fewer
+    than three sample sizes.
+    """
+
+    noise: Estimate | None = None
+    best_in_space: Estimate | None = None
     best_on_sample: Estimate
     trained: Estimate
     trained_empirical: Estimate
 
 
 class RiskTerms(BaseModel):
-    """noise + approximation + estimation + optimization = risks.trained; a term may be negative."""
+    """noise + approximation + estimation + optimization = risks.trained; a term may be negative.
 
-    approximation: Estimate
-    estimation: Estimate
+    On a table `approximation_and_noise` is their sum, extrapolated, and `approximation` is null where repeated inputs
+    do not tell the noise.
+    """
+
+    approximation: Estimate | None = None
+    approximation_and_noise: Estimate | None = None
+    estimation: Estimate | None = None
     optimization: Estimate
 
 
@@ -66,7 +75,7 @@ class DecompositionDocument(BaseModel):
     sample_size: int
     seeds: int
     squared_norms: SquaredNorms
-    gram: list[list[ExtendedFloat]] = Field(description="Inner products of the three parts in L2(mu).")
+    gram: list[list[ExtendedFloat]] | None = Field(description="Inner products of the three parts in L2(mu).")
     risks: Risks
     risk_terms: RiskTerms
     generalization_gap: Estimate
@@ -145,10 +154,17 @@ def _at(*path: str | int) -> _Values:
     def values(cells: list[dict[str, Any]]) -> list[Any]:
         found: list[Any] = cells
         for step in path:
-            found = [value[step] for value in found]
+            found = [_member(value, step) for value in found]
         return found
 
     return values
+
+
+def _member(value: Any, step: str | int) -> Any:
+    """None where it is not known, of a table."""
+    if isinstance(value, dict):
+        return value.get(step)
+    return None if value is None else value[step]
 
 
 def _number_at(*path: str | int) -> _Values:

@@ -1,6 +1,7 @@
 """Error decompositions: stored with their job, searched by what they are of."""
 
 from collections.abc import Iterable, Sequence
+from math import inf
 from typing import Any, Literal, TypedDict, Unpack
 
 from sqlalchemy import Select, select
@@ -45,6 +46,11 @@ def as_float(value: float | str) -> float:
     return float(value)
 
 
+def _value(terms: dict[str, Any], *names: str) -> float:
+    """The first of the named terms that is there, else infinity."""
+    return next((as_float(terms[name]["value"]) for name in names if terms.get(name) is not None), inf)
+
+
 class Decompositions:
     """Decompositions of one owner."""
 
@@ -70,8 +76,9 @@ class Decompositions:
                     sample_size=cell["sample_size"],
                     seeds=cell["seeds"],
                     trained_risk=as_float(cell["risks"]["trained"]["value"]),
-                    approximation=as_float(terms["approximation"]["value"]),
-                    estimation=as_float(terms["estimation"]["value"]),
+                    # With the noise where a table does not tell them apart; last in order where nothing is known.
+                    approximation=_value(terms, "approximation", "approximation_and_noise"),
+                    estimation=_value(terms, "estimation"),
                     optimization=as_float(terms["optimization"]["value"]),
                     cell=cell,
                 )

@@ -3,9 +3,10 @@
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import BaseModel, ConfigDict, Field
 
 from models.arrays import Parameters
 from models.hypothesis_spaces.base import HypothesisSpace
@@ -20,6 +21,14 @@ STEP_SIZES = (1e-2, 3e-3, 3e-2)
 """Adam's first step size, cycled over restarts: no single one serves every scaling of a space."""
 WARM_STEP_SIZE = 1e-3
 """A warm start is near a minimum already; a large step would only leave it."""
+
+
+class ReferenceSearch(BaseModel):
+    """How hard to look for the two reference functions f_m and f~."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    effort: Annotated[Effort, Field(description="Restarts, steps and fresh rows spent on f_m and f~.")] = "standard"
 
 
 @dataclass(frozen=True)

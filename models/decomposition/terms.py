@@ -34,6 +34,8 @@ COLUMNS = 8
 class DecompositionCell(BaseModel):
     """One cell (space, width, sample size) of a grid, averaged over its seeds; label units squared throughout.
 
+    Of a table, what it does not identify is left out, and `risk_terms` also holds `approximation_and_noise`.
+
     `gram`: the matrix of <u_i, u_j> in L2(mu) for u = (f* - f_m, f_m - f~, f~ - f^). `regularization_bias`: of a
     learner with a penalty in a nested linear space, R(f_{m,penalty}) - R(f_m) >= 0 up to its error bar, with
     f_{m,penalty} the minimiser of R(f) + penalty |a|^2; the rest of the optimization term is what the penalty saves in
@@ -50,7 +52,7 @@ class DecompositionCell(BaseModel):
     sample_size: int
     seeds: int
     squared_norms: dict[str, Estimate]
-    gram: tuple[GramRow, GramRow, GramRow]
+    gram: tuple[GramRow, GramRow, GramRow] | None
     risks: dict[str, Estimate]
     risk_terms: dict[str, Estimate]
     generalization_gap: Estimate

@@ -1,27 +1,30 @@
 """Where the error comes from: approximation, estimation and optimization over widths and sample sizes."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from models.assumptions import Assumption
-from models.data import Data, TargetData
+from models.data import Data, DatasetData, TargetData
 from models.decomposition.cost import decomposition_plan
 from models.decomposition.grid import CellOutcome, DecompositionSetting
+from models.decomposition.progress import GridProgress
 from models.decomposition.reading import cell_row, reading
-from models.decomposition.reference_training import BUDGETS, Effort
+from models.decomposition.reference_training import BUDGETS, ReferenceSearch
 from models.decomposition.space_grid import decompose_space
+from models.decomposition.table_cells import pure_noise, table_grid_estimates, table_reading, table_row
+from models.decomposition.table_grid import TableSetting, table_width, whole
 from models.decomposition.terms import DecompositionCell, cell_estimates
-from models.errors import AssumptionFailed, refuse
+from models.errors import AssumptionFailed, InvalidData, refuse
 from models.experiments.base import Experiment, ExperimentResult
 from models.hypothesis_spaces import AnyHypothesisSpace, HypothesisSpace
 from models.learners import AnyLearner, Learner
-from models.learners.base import Advance
 from models.plan import Plan, TableShape
-from models.problems import SyntheticProblem
+from models.problems import SyntheticProblem, TabularProblem
 from models.randomness import Randomness
-from models.run_context import RunContext, advance
+from models.run_context import RunContext
 
 MAX_UNITS = 20_000
 """Trained functions of one job: spaces x widths x sample sizes x seeds."""
@@ -43,14 +46,6 @@ Learners = Annotated[
 ]
 
 
-class ReferenceSearch(BaseModel):
-    """How hard to look for the two reference functions f_m and f~."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    effort: Annotated[Effort, Field(description="Restarts, steps and fresh rows spent on f_m and f~.")] = "standard"
-
-
 class DecomposeError(Experiment):
     """R(f^) - noise in three terms for every space, width m and sample size n, each with its error bar and an advice.
 
@@ -63,26 +58,33 @@ class DecomposeError(Experiment):
 
     Seed s uses the random tree of `seed` + s: its sample, draw and learner streams serve every space, width and n.
     All functions are measured at the same test inputs against f* itself; the noise variance is added exactly.
+    On a table f* is unknown: held-out rows measure the risks, R(f_m) is the limit of the learning curve over the
+    `sample_sizes` (three or more), and approximation and noise are one number unless repeated inputs tell the noise.
     Linear spaces are computed in float64, others in float32.
     """
 
     model_config = ConfigDict(serialize_by_alias=True)
 
     kind: Literal["decompose_error"]
-    data: Annotated[Data, Field(description="A synthetic target: the split needs f* and fresh points.")]
+    data: Annotated[Data, Field(description="A synthetic target, or a table.")]
     hypothesis_space: Annotated[Spaces, Field(description="One space or up to 8; their own width is not used.")]
     learner: Annotated[Learners, Field(description="One learner for all spaces, or one for each.")]
     widths: Annotated[tuple[Annotated[int, Field(ge=1, le=65_536)], ...], Field(min_length=1, max_length=64)]
     sample_sizes: Annotated[tuple[Annotated[int, Field(ge=1, le=10_000_000)], ...], Field(min_length=1, max_length=64)]
     seeds: Annotated[int, Field(ge=1, le=256, description="S, independent repetitions.")] = 4
     seed: Annotated[int, Field(ge=0, le=2**62, description="The first of the S seeds.")] = 0
-    test_size: Annotated[int, Field(ge=2, le=1_000_000, description="Test inputs common to all cells.")] = 20_000
+    test_size: Annotated[
+        int, Field(ge=2, le=1_000_000, description="Test inputs common to all cells; a table has its own.")
+    ] = 20_000
     # Every kind's class attribute `reference` is its bibliography key; in JSON the field is still called so.
     reference_search: Annotated[ReferenceSearch, Field(alias="reference")] = ReferenceSearch()
 
     statement: ClassVar[str] = "R(f̂) = σ² + [R(f_m) − R(f*)] + [R(f̃) − R(f_m)] + [R(f̂) − R(f̃)]"
     assumptions: ClassVar[tuple[Assumption, ...]] = (
-        Assumption(name="known_target", text="f* is known and fresh points of its law can be drawn."),
+        Assumption(
+            name="known_target",
+            text="f* is known and fresh points of its law can be drawn; or, on a table, risks follow a law of n.",
+        ),
         Assumption(
             name="reference_functions_found",
             text="Outside linear spaces, the restarts come near the best function of the space and of the sample.",
@@ -105,8 +107,6 @@ class DecomposeError(Experiment):
 
     @model_validator(mode="after")
     def _grid_can_be_run(self) -> "DecomposeError":
-        if not isinstance(self.data, TargetData):
-            refuse("/data", "The approximation error needs a known f*: decompose_error takes a target, not a dataset.")
         learners = self.learner if isinstance(self.learner, tuple) else (self.learner,)
         if isinstance(self.learner, tuple) and len(learners) != len(self.spaces):
             refuse("/learner", f"{len(learners)} learners cannot be paired with {len(self.spaces)} hypothesis spaces.")
@@ -132,10 +132,15 @@ class DecomposeError(Experiment):
                         f"{space.kind} is built on the sample, so its best function f_m is not defined without one; "
                         "its random features (kind random_features) approach it as their width grows.",
                     )
-                reason = at_width.check_dimension(self.data.dimension)
-                if reason is not None:
-                    refuse("/widths", reason)
+                if isinstance(self.data, TargetData):
+                    reason = at_width.check_dimension(self.data.dimension)
+                    if reason is not None:
+                        refuse("/widths", reason)
         return self
+
+    def dataset_ids(self) -> frozenset[str]:
+        """The dataset of the data, if any."""
+        return frozenset({self.data.dataset_id}) if isinstance(self.data, DatasetData) else frozenset()
 
     @property
     def spaces(self) -> tuple[HypothesisSpace, ...]:
@@ -156,10 +161,24 @@ class DecomposeError(Experiment):
 
     def plan(self, tables: Mapping[str, TableShape]) -> Plan:
         """The cost of the trainings, of the reference functions and of the common test inputs."""
-        dimension, outputs, _ = self.data.shape(tables)
+        dimension, outputs, training = self.data.shape(tables)
         rows = [(space.with_width(width), learner) for space, learner in self.pairs for width in self.widths]
-        budget = BUDGETS[self.reference_search.effort]
-        return decomposition_plan(rows, dimension, outputs, self.sample_sizes, self.seeds, self.test_size, budget)
+        budget, test_size = BUDGETS[self.reference_search.effort], self.test_size
+        if isinstance(self.data, DatasetData) and training is not None:
+            self._check_rows(training)
+            for space, _ in rows:
+                reason = space.check_dimension(dimension)
+                if reason is not None:
+                    raise InvalidData(reason, "/widths")
+            # No function is sought by fresh rows: there are none.
+            budget = replace(budget, population_steps=0, projection_rows=0, projection_floor=0)
+            test_size = tables[self.data.dataset_id].rows - training
+        return decomposition_plan(rows, dimension, outputs, self.sample_sizes, self.seeds, test_size, budget)
+
+    def _check_rows(self, training: int) -> None:
+        if max(self.sample_sizes) > training:
+            detail = f"{max(self.sample_sizes)} training rows are asked for; there are {training}."
+            raise InvalidData(detail, "/sample_sizes")
 
     def run(self, context: RunContext) -> ExperimentResult:
         """The cells in the order spaces, widths, sample sizes, and a summary with one reading for each space.
@@ -169,8 +188,10 @@ class DecomposeError(Experiment):
             Stopped: the context asked for it; polled at every optimization step.
         """
         problem = self.data.problem(context, Randomness(self.seed))
+        if isinstance(problem, TabularProblem):
+            return self._run_table(context, problem)
         if not isinstance(problem, SyntheticProblem):
-            raise AssumptionFailed("The approximation error needs a known f*.", "/data")
+            raise AssumptionFailed("The approximation error needs a known f*, or a table.", "/data")
         setting = DecompositionSetting(
             population=problem,
             dimension=problem.dimension,
@@ -183,7 +204,7 @@ class DecomposeError(Experiment):
             device=context.device,
         )
         mean_square = float((problem.target.evaluate(setting.test_inputs) ** 2).sum(dim=1).mean())
-        progress = _GridProgress(context, self.units)
+        progress = GridProgress(context, self.units)
         cells: list[DecompositionCell] = []
         table: list[dict[str, Any]] = []
         readings: list[dict[str, str]] = []
@@ -214,6 +235,51 @@ class DecomposeError(Experiment):
             decompositions=tuple(cells),
         )
 
+    def _run_table(self, context: RunContext, problem: TabularProblem) -> ExperimentResult:
+        self._check_rows(problem.training.size)
+        setting = TableSetting(
+            pool=problem.training,
+            test=problem.test,
+            sample_sizes=self.sample_sizes,
+            seeds=tuple(Randomness(self.seed + index) for index in range(self.seeds)),
+            budget=BUDGETS[self.reference_search.effort],
+            device=context.device,
+        )
+        progress = GridProgress(context, self.units)
+        polls = progress.poll("training"), progress.poll("reference"), progress.unit_done
+        records: list[dict[str, Any]] = []
+        readings: list[dict[str, str]] = []
+        for space, learner in self.pairs:
+            outcomes = {width: table_width(space.with_width(width), learner, setting, *polls) for width in self.widths}
+            estimates = table_grid_estimates(outcomes, pure_noise(whole(problem)), Randomness(self.seed))
+            for (width, size), cell in estimates.items():
+                place = self._place(space.with_width(width), learner, problem.training.inputs.shape[1], width, size)
+                records.append(place | cell)
+            readings.append({"hypothesis_space": space.kind, "reading": table_reading(estimates)})
+        cells = tuple(DecompositionCell(**record) for record in records)
+        return ExperimentResult(
+            summary={
+                "cells": [table_row(cell) for cell in cells],
+                "readings": readings,
+                "held_out_size": problem.test.size,
+                "reference_effort": self.reference_search.effort,
+                "standard_errors_cover": ["test rows", "seeds"] if self.seeds > 1 else ["test rows"],
+            },
+            decompositions=cells,
+        )
+
+    def _place(
+        self, space: HypothesisSpace, learner: Learner, dimension: int, width: int, sample_size: int
+    ) -> dict[str, Any]:
+        return {
+            "hypothesis_space": space.model_dump(mode="json"),
+            "learner": learner.model_dump(mode="json"),
+            "data": self.data.model_dump(mode="json"),
+            "dimension": dimension,
+            "width": width,
+            "sample_size": sample_size,
+        }
+
     def _cell(
         self,
         space: HypothesisSpace,
@@ -228,28 +294,7 @@ class DecomposeError(Experiment):
             outcome.moments, outcome.trained_empirical, noise_variance, mean_square, exact_references=space.linear
         )
         return DecompositionCell(
-            hypothesis_space=space.model_dump(mode="json"),
-            learner=learner.model_dump(mode="json"),
-            data=self.data.model_dump(mode="json"),
-            dimension=self.data.shape({})[0],
-            width=width,
-            sample_size=sample_size,
+            **self._place(space, learner, self.data.shape({})[0], width, sample_size),
             regularization_bias=outcome.regularization_bias,
             **estimates,
         )
-
-
-class _GridProgress:
-    """Units done so far; either phase reports the same count, so that progress never runs backwards."""
-
-    def __init__(self, context: RunContext, total: int) -> None:
-        self._context = context
-        self._done = 0
-        self._total = total
-
-    def poll(self, phase: str) -> Advance:
-        return lambda step, steps: advance(self._context, phase, self._done, self._total)
-
-    def unit_done(self) -> None:
-        self._done += 1
-        advance(self._context, "training", self._done, self._total)

@@ -1,0 +1,202 @@
+"""A table's decomposition: what test rows and learning curves identify, and nothing beyond.
+
+f* is unknown, so the risk of f_m, the best of the space, is the limit of a learning curve: approximation and noise
+show only as their sum R(f_m), unless repeated inputs show the noise. R(f^) = R(f_m) + [R(f~) - R(f_m)] +
+[R(f^) - R(f~)] holds exactly for the values. With fewer than three usable sample sizes there is no limit, and what
+needs it is left out.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from models.decomposition.advice import SIGNIFICANT, Advice
+from models.decomposition.learning_curve import LearningCurve, fit_learning_curve
+from models.decomposition.table_grid import TableOutcome
+from models.decomposition.terms import DecompositionCell
+from models.estimates import Estimate, Method, in_words
+from models.randomness import Randomness
+from models.samples import Sample
+
+FEWEST_REPEATS = 20
+"""Degrees of freedom below which repeated inputs do not tell the noise."""
+
+
+@dataclass(frozen=True)
+class TableCurves:
+    """The learning curve of the learner, and the one whose limit is R(f_m); either may be None.
+
+    The limit is that of f~ or of f^, whichever has the smaller risk at the largest n: both are functions of the space,
+    so the lower one is nearer to its best.
+    """
+
+    trained: LearningCurve | None
+    limit: LearningCurve | None
+
+
+def table_curves(outcome: TableOutcome, randomness: Randomness) -> TableCurves:
+    """The curves of one width; all of them resample the same seeds and rows, so that differences are paired."""
+    trained = fit_learning_curve(outcome.sample_sizes, outcome.trained, randomness)
+    minimal = fit_learning_curve(
+        outcome.sample_sizes, outcome.best_on_sample, randomness, coefficients=outcome.coefficients
+    )
+    lower = float(outcome.best_on_sample[:, -1].mean()) < float(outcome.trained[:, -1].mean())
+    return TableCurves(trained, minimal if minimal is not None and (lower or trained is None) else trained)
+
+
+def pure_noise(rows: Sample) -> Estimate | None:
+    """E|y - f*(x)|^2 from repeated inputs: the variance of labels within groups of equal inputs, summed over outputs.
+
+    Rows that are equal in inputs and labels count once, as copies of one measurement. None with fewer than 20 degrees
+    of freedom. The error is sqrt(2/df) of the value, as for Gaussian noise of one variance.
+    """
+    distinct = torch.unique(torch.cat([rows.inputs, rows.labels], dim=1), dim=0)
+    inputs, labels = distinct[:, : rows.inputs.shape[1]], distinct[:, rows.inputs.shape[1] :]
+    _, group, counts = torch.unique(inputs, dim=0, return_inverse=True, return_counts=True)
+    freedom = int((counts - 1).sum())
+    if freedom < FEWEST_REPEATS:
+        return None
+    means = torch.zeros(len(counts), labels.shape[1], dtype=labels.dtype).index_add_(0, group, labels)
+    residual = labels - (means / counts[:, None])[group]
+    value = float((residual**2).sum()) / freedom
+    return Estimate(value=value, standard_error=value * math.sqrt(2 / freedom), method="monte_carlo")
+
+
+def two_way(losses: Float[Tensor, "s i"], method: Method = "monte_carlo") -> Estimate:
+    """Mean over seeds and test rows; the error is that of seeds plus that of rows, as in grids with a known target."""
+    by_row, by_seed = losses.mean(dim=0), losses.mean(dim=1)
+    variance = float(by_row.var(unbiased=True)) / len(by_row) if len(by_row) > 1 else 0.0
+    if len(by_seed) > 1:
+        variance += float(by_seed.var(unbiased=True)) / len(by_seed)
+    return Estimate(value=float(losses.mean()), standard_error=math.sqrt(variance), method=method)
+
+
+def table_grid_estimates(
+    outcomes: Mapping[int, TableOutcome], noise: Estimate | None, randomness: Randomness
+) -> dict[tuple[int, int], dict[str, Any]]:
+    """The estimated fields of every cell by width and sample size, in the order of `outcomes`."""
+    ascending = sorted(outcomes)
+    wider = dict(pairwise(ascending))
+    found = {}
+    for width, outcome in outcomes.items():
+        curves = table_curves(outcome, randomness.child("learning_curve"))
+        above = outcomes[wider[width]] if width in wider else None
+        for place, size in enumerate(outcome.sample_sizes):
+            found[width, size] = table_estimates(outcome, place, curves, noise, above)
+    return found
+
+
+def table_estimates(
+    outcome: TableOutcome, place: int, curves: TableCurves, noise: Estimate | None, wider: TableOutcome | None
+) -> dict[str, Any]:
+    """The estimated fields of the cell at `outcome.sample_sizes[place]`. `wider`: the next width of the grid."""
+    trained, best = outcome.trained[:, place], outcome.best_on_sample[:, place]
+    # Only a linear space's f~ is the minimiser itself.
+    method: Method = "monte_carlo" if outcome.coefficients is not None else "best_of_restarts"
+    limit = None if curves.limit is None else curves.limit.at(math.inf)
+    estimation = approximation = None
+    if limit is not None and curves.limit is not None:
+        estimation = curves.limit.excess(best)
+        if noise is not None:
+            error = math.hypot(limit.standard_error or 0.0, noise.standard_error or 0.0)
+            approximation = Estimate(value=limit.value - noise.value, standard_error=error, method="extrapolated")
+    optimization = two_way(trained - best, method)
+    gap = two_way(trained - outcome.trained_empirical[:, place, None])
+    return {
+        "seeds": len(trained),
+        "squared_norms": {},
+        "gram": None,
+        "risks": _known(
+            noise=noise if approximation is not None else None,
+            best_in_space=limit,
+            best_on_sample=two_way(best, method),
+            trained=two_way(trained),
+            trained_empirical=_over_seeds(outcome.trained_empirical[:, place]),
+        ),
+        "risk_terms": _known(
+            approximation=approximation,
+            approximation_and_noise=limit,
+            estimation=estimation,
+            optimization=optimization,
+        ),
+        "generalization_gap": gap,
+        "advice": table_advice(outcome, place, curves, optimization, wider),
+    }
+
+
+def _known(**estimates: Estimate | None) -> dict[str, Estimate]:
+    return {name: estimate for name, estimate in estimates.items() if estimate is not None}
+
+
+def _over_seeds(values: Float[Tensor, " s"]) -> Estimate:
+    error = float(values.std(unbiased=True)) / math.sqrt(len(values)) if len(values) > 1 else None
+    return Estimate(value=float(values.mean()), standard_error=error, method="monte_carlo")
+
+
+def table_advice(
+    outcome: TableOutcome, place: int, curves: TableCurves, optimization: Estimate, wider: TableOutcome | None
+) -> Advice:
+    """What is expected to lower the learner's risk most, by more than two standard errors, or nothing.
+
+    data: the learner's curve at 2n. width: the next width of the grid at the same n, measured, seeds and test rows
+    paired. training: the optimization term, all of which is the most that longer training can win.
+    """
+    size, trained = outcome.sample_sizes[place], outcome.trained[:, place]
+    gains: dict[str, tuple[Estimate, str]] = {}
+    if curves.trained is not None:
+        saved = curves.trained.step(size, 2 * size)
+        gains["data"] = saved, f"twice the rows (n = {2 * size})"
+    if wider is not None:
+        gains["width"] = two_way(trained - wider.trained[:, place]), "the next width of the grid"
+    if optimization.value > 0:
+        gains["training"] = optimization, "training to the end"
+    standing = {buy: gain for buy, gain in gains.items() if _stands_out(gain[0])}
+    risk = in_words(two_way(trained))
+    if not standing:
+        known = "; more sample sizes would tell what data buy" if curves.trained is None else ""
+        because = f"Buy nothing: no purchase is expected to lower the risk {risk} by more than its error bar{known}."
+        return Advice(buy="nothing", because=because)
+    buy = max(standing, key=lambda name: standing[name][0].value)
+    gain, what = standing[buy]
+    others = "; ".join(f"{text}: {in_words(other)}" for name, (other, text) in gains.items() if name != buy)
+    because = f"Buy {buy}: {what} is expected to lower the risk {risk} by {in_words(gain)}"
+    because += f" ({others})." if others else "."
+    return Advice.model_validate({"buy": buy, "because": because})
+
+
+def _stands_out(gain: Estimate) -> bool:
+    return gain.value > 0 and gain.value > SIGNIFICANT * (gain.standard_error or 0.0)
+
+
+def table_row(cell: DecompositionCell) -> dict[str, Any]:
+    """The cell as one row of a table: [value, standard error] of what is known, label units squared."""
+    named = cell.risk_terms | {name: value for name, value in cell.risks.items() if not name.startswith("best")}
+    return {
+        "hypothesis_space": cell.hypothesis_space["kind"],
+        "learner": cell.learner["kind"],
+        "width": cell.width,
+        "sample_size": cell.sample_size,
+        **{name: [value.value, value.standard_error] for name, value in named.items()},
+        "buy": cell.advice.buy,
+    }
+
+
+def table_reading(cells: Mapping[tuple[int, int], dict[str, Any]]) -> str:
+    """One sentence on one space: the cells' estimates by width and sample size."""
+    (width, size), best = min(cells.items(), key=lambda item: item[1]["risks"]["trained"].value)
+    limit = best["risks"].get("best_in_space")
+    floor = (
+        "with fewer than three usable sample sizes nothing is said of its limit"
+        if limit is None
+        else f"with ever more rows this width would reach {in_words(limit)}, approximation and noise together"
+    )
+    return (
+        f"The smallest risk is {in_words(best['risks']['trained'])} at width {width}, n = {size}; {floor}; "
+        f"the advice is to buy {best['advice'].buy}."
+    )

@@ -1,0 +1,156 @@
+"""decompose_error on a table: what rows identify is measured, the rest extrapolated or left out."""
+
+import json
+import math
+
+import pytest
+import torch
+from pydantic import ValidationError
+
+from models.decomposition.table_cells import pure_noise
+from models.errors import InvalidData, Stopped
+from models.experiments.decompose_error import DecomposeError
+from models.samples import Sample
+from models.tables import Table
+
+NOISE = 0.5
+
+
+def linear_table(rows=3000, dimension=8, repeated=0, seed=0) -> Table:
+    """y = 3 x_1 + 2 x_2 + noise of variance 0.25; `repeated` rows have the inputs of another."""
+    generator = torch.Generator().manual_seed(seed)
+    inputs = 20 + 4 * torch.randn(rows, dimension, generator=generator, dtype=torch.float64)
+    inputs[:repeated] = inputs[repeated : 2 * repeated]
+    labels = 3 * inputs[:, 0] + 2 * inputs[:, 1] + NOISE * torch.randn(rows, generator=generator, dtype=torch.float64)
+    numbers = {f"x{j}": inputs[:, j].clone() for j in range(dimension)} | {"y": labels}
+    return Table(tuple(numbers), numbers, {}, rows)
+
+
+def spec_of(**changes):
+    record = {
+        "kind": "decompose_error",
+        "data": {"kind": "dataset", "dataset_id": "ds_1", "target_columns": ["y"]},
+        "hypothesis_space": {"kind": "polynomial"},
+        "learner": {"kind": "least_squares"},
+        "widths": [1, 9],
+        "sample_sizes": [20, 40, 80, 320, 1280],
+        "seeds": 6,
+    }
+    return DecomposeError.model_validate(record | changes)
+
+
+def test_terms_telescope_and_the_limit_is_approximation_and_noise(context):
+    context.tables["ds_1"] = linear_table()
+    cells = spec_of().run(context).decompositions
+    assert [(cell.width, cell.sample_size) for cell in cells] == [
+        (w, n) for w in (1, 9) for n in (20, 40, 80, 320, 1280)
+    ]
+    for cell in cells:
+        terms = cell.risk_terms
+        total = sum(terms[name].value for name in ("approximation_and_noise", "estimation", "optimization"))
+        assert total == pytest.approx(cell.risks["trained"].value, rel=1e-12)
+        assert "approximation" not in terms
+        assert "noise" not in cell.risks
+        assert terms["optimization"].value == pytest.approx(0.0, abs=1e-9)
+    constant, linear = cells[0].risks["best_in_space"], cells[5].risks["best_in_space"]
+    # Width 1 is the constant: its best risk is the variance of y. Width 9 holds f*: its best risk is the noise.
+    assert abs(constant.value - (16 * 13 + NOISE**2)) < 4 * constant.standard_error
+    assert abs(linear.value - NOISE**2) < 4 * linear.standard_error
+    assert linear.standard_error < 0.05
+    assert linear.method == "extrapolated"
+
+
+def test_estimation_of_linear_least_squares_follows_its_law(context):
+    context.tables["ds_1"] = linear_table()
+    cells = {cell.sample_size: cell for cell in spec_of(widths=[9], seeds=12).run(context).decompositions}
+    for size in (40, 80, 320):
+        # Gaussian inputs with an intercept: R(f~) = s^2 (1 + 1/n)(n - 2)/(n - d - 2), exact.
+        law = NOISE**2 * ((1 + 1 / size) * (size - 2) / (size - 8 - 2) - 1)
+        estimation = cells[size].risk_terms["estimation"]
+        assert abs(estimation.value - law) < 4 * estimation.standard_error + 0.02 * law
+
+
+def test_repeated_inputs_tell_the_noise(context):
+    context.tables["ds_1"] = linear_table(repeated=800)
+    cell = spec_of(widths=[9]).run(context).decompositions[-1]
+    noise = cell.risks["noise"]
+    assert abs(noise.value - NOISE**2) < 4 * noise.standard_error
+    total = noise.value + sum(cell.risk_terms[name].value for name in ("approximation", "estimation", "optimization"))
+    assert total == pytest.approx(cell.risks["trained"].value, rel=1e-12)
+
+
+def test_pure_noise_is_the_variance_within_groups_and_ignores_copies():
+    inputs = torch.arange(30.0).double().repeat(3)[:, None]
+    labels = torch.randn(90, 1, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    groups = labels.reshape(3, 30)
+    expected = float(groups.var(dim=0, unbiased=True).mean())
+    assert pure_noise(Sample(inputs, labels)).value == pytest.approx(expected, rel=1e-12)
+    twice = Sample(inputs.repeat(2, 1), labels.repeat(2, 1))
+    assert pure_noise(twice).value == pytest.approx(expected, rel=1e-12)
+    assert pure_noise(Sample(inputs[:30], labels[:30])) is None
+
+
+def test_too_few_sizes_are_said_not_guessed(context):
+    context.tables["ds_1"] = linear_table(rows=400)
+    result = spec_of(sample_sizes=[50, 100]).run(context)
+    for cell in result.decompositions:
+        assert set(cell.risk_terms) == {"optimization"}
+        assert "best_in_space" not in cell.risks
+    assert "nothing is said of its limit" in result.summary["readings"][0]["reading"]
+
+
+def test_advice_buys_the_width_that_the_grid_shows_to_help_and_data_where_rows_are_few(context):
+    context.tables["ds_1"] = linear_table()
+    cells = {(c.width, c.sample_size): c for c in spec_of(seeds=8).run(context).decompositions}
+    assert cells[1, 1280].advice.buy == "width"
+    assert cells[9, 20].advice.buy == "data"
+    assert "twice the rows (n = 40)" in cells[9, 20].advice.because
+
+
+@pytest.mark.parametrize(
+    ("space", "learner"),
+    [
+        ({"kind": "two_layer"}, {"kind": "adam", "steps": 60}),
+        ({"kind": "random_features"}, {"kind": "ridge", "penalty": 1e-4}),
+    ],
+)
+def test_other_spaces_and_learners(context, space, learner):
+    context.tables["ds_1"] = linear_table(rows=300, dimension=3)
+    spec = spec_of(
+        hypothesis_space=space, learner=learner, widths=[8], sample_sizes=[30, 60, 120], seeds=2,
+        reference={"effort": "quick"},
+    )  # fmt: skip
+    result = spec.run(context)
+    json.dumps(result.model_dump(mode="json"), allow_nan=False)
+    for cell in result.decompositions:
+        terms = [cell.risk_terms[name].value for name in ("approximation_and_noise", "estimation", "optimization")]
+        assert math.isclose(sum(terms), cell.risks["trained"].value, rel_tol=1e-9)
+        assert cell.dimension == 3
+
+
+def test_same_seed_same_numbers(context):
+    context.tables["ds_1"] = linear_table(rows=300)
+    first, second = (spec_of(widths=[9], sample_sizes=[30, 60, 120]).run(context) for _ in range(2))
+    assert first == second
+
+
+def test_stop_is_obeyed(context):
+    context.tables["ds_1"] = linear_table(rows=300)
+    context.stop_after = 2
+    with pytest.raises(Stopped):
+        spec_of(sample_sizes=[30, 60, 120]).run(context)
+
+
+def test_plan_knows_the_table_and_refuses_more_rows_than_there_are():
+    tables = {"ds_1": linear_table(rows=300).shape()}
+    assert spec_of(sample_sizes=[30, 60, 240]).plan(tables).estimated_seconds > 0
+    with pytest.raises(InvalidData, match="300 training rows are asked for; there are 240") as caught:
+        spec_of(sample_sizes=[30, 300]).plan(tables)
+    assert caught.value.param == "/sample_sizes"
+    with pytest.raises(InvalidData, match="basis functions"):
+        spec_of(sample_sizes=[30], hypothesis_space={"kind": "piecewise_linear"}, widths=[20]).plan(tables)
+
+
+def test_a_learner_that_standardises_by_the_sample_is_refused():
+    with pytest.raises(ValidationError, match="standardises"):
+        spec_of(learner={"kind": "ridge", "standardise": True})
