@@ -15,6 +15,9 @@ from models.samples import Sample
 FEWEST_VALIDATION_ROWS = 20
 """A minimum over fewer rows than this is noise; the sample is then trained on to the last step."""
 
+FULL_LENGTH_ROWS = 10_000
+"""From so many rows on, runs are planned to go to their last step."""
+
 HOPELESS = 1.1
 """A candidate with this many times the smallest validation risk so far ends the search: the next ones lie beyond it."""
 
@@ -28,9 +31,16 @@ def held_for_validation(fraction: float, sample_size: int) -> int:
     return held if held >= FEWEST_VALIDATION_ROWS else 0
 
 
-def most_runs(fraction: float, sample_size: int, candidates: int = 1) -> int:
-    """Runs of one fit: one for each candidate and the last, or the last alone."""
-    return 1 + (candidates if held_for_validation(fraction, sample_size) else 0)
+def likely_runs(fraction: float, sample_size: int, candidates: int = 1) -> float:
+    """Runs of one fit for the plan, in units of a run of all steps: 1 without rows to validate on.
+
+    The best step lies the later the more rows there are to learn from: at sqrt(n / FULL_LENGTH_ROWS) of all steps, as
+    measured roughly on tables; a validated run goes on for the patience, and the last one ends there.
+    """
+    if not held_for_validation(fraction, sample_size):
+        return 1.0
+    best = min(1.0, math.sqrt(sample_size / FULL_LENGTH_ROWS))
+    return candidates * min(1.0, best + PATIENCE) + best
 
 
 def parted(data: Sample, held: int, randomness: Randomness) -> tuple[Sample, Sample]:

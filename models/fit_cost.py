@@ -5,10 +5,18 @@ from models.learners.base import Learner
 from models.plan import Plan
 from models.risks import EVALUATION_BLOCK
 
-FLOPS_PER_SECOND = 1e10
-"""Assumed speed of one CPU thread: factorisations reach more, small minibatches less."""
-OVERHEAD_SECONDS = 0.2
-"""Drawing, exporting and storing, whatever the sizes."""
+DENSE_FLOPS_PER_SECOND = 6e10
+"""One CPU thread in products and factorisations of float64 matrices, by the counts of the plan."""
+NETWORK_FLOPS_PER_SECOND = 1e10
+"""One CPU thread in a network and its gradient: thin products, and activations that count as few operations."""
+SECONDS_PER_UPDATE = 1.2e-4
+"""The fixed cost of one small minibatch step: autograd, the optimiser and the progress report."""
+OVERHEAD_SECONDS = 0.1
+"""Drawing, exporting and storing, whatever the sizes, in a process that has not yet fitted anything."""
+OPTIMISER_SECONDS = 0.5
+"""What torch imports when a process makes its first optimiser."""
+SECONDS_PER_SIGN = 6e-8
+"""Drawing the random signs of the bounds, each bound its own."""
 SIGN_DRAWS = 1000
 """Random sign vectors of a uniform bound."""
 NUMBER_BYTES = 8
@@ -47,11 +55,17 @@ def fit_plan(
         + SIGN_DRAWS * (activations + input_dimension + EVALUATION_BLOCK)
     )
     flops = learner.flops(space, sample_size, input_dimension, output_dimension)
-    flops += (2 * sample_size + 2 * test_size) * per_row
-    flops += 2.0 * SIGN_DRAWS * sample_size * (activations + input_dimension + 1)
+    learning = flops / (DENSE_FLOPS_PER_SECOND if space.linear else NETWORK_FLOPS_PER_SECOND)
+    learning += learner.update_count(space, sample_size) * SECONDS_PER_UPDATE
+    learning += OPTIMISER_SECONDS if learner.uses_torch_optimiser else 0.0
+    measuring = (2 * sample_size + 2 * test_size) * per_row
+    measuring += 2.0 * SIGN_DRAWS * sample_size * (activations + input_dimension + 1)
     return Plan(
         parameters=parameters,
         peak_memory_bytes=int(NUMBER_BYTES * numbers),
-        floating_point_operations=flops,
-        estimated_seconds=flops / FLOPS_PER_SECOND + OVERHEAD_SECONDS,
+        floating_point_operations=flops + measuring,
+        estimated_seconds=learning
+        + measuring / DENSE_FLOPS_PER_SECOND
+        + SIGN_DRAWS * sample_size * SECONDS_PER_SIGN
+        + OVERHEAD_SECONDS,
     )

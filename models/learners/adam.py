@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from models.arrays import Parameters, Scalar
-from models.early_stopping import Watch, held_for_validation, most_runs, train
+from models.early_stopping import Watch, held_for_validation, likely_runs, train
 from models.hypothesis_spaces.base import HypothesisSpace
 from models.learners.base import Advance, Details, Fitted, GradientClip, Learner, TrainingPrecision
 from models.minibatch_descent import Schedule, adam_updater, descend, minibatches, scheduled
@@ -58,6 +58,7 @@ class Adam(Learner):
     ] = 0.2
     precision: TrainingPrecision = "float32"
 
+    uses_torch_optimiser: ClassVar[bool] = True
     statement: ClassVar[str] = "θₖ₊₁ = θₖ − ηₖ (m̂ₖ / (√v̂ₖ + ε) + λ θₖ)"
     reference: ClassVar[str] = "kingma2015adam"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
@@ -139,8 +140,8 @@ class Adam(Learner):
         return self._runs(sample_size) * rows * space.flops_per_row(input_dimension, output_dimension)
 
     def update_count(self, space: HypothesisSpace, sample_size: int) -> float:
-        """All steps of all runs."""
-        return float(self._runs(sample_size) * self.steps)
+        """All steps of all runs that are likely."""
+        return self._runs(sample_size) * self.steps
 
-    def _runs(self, sample_size: int) -> int:
-        return most_runs(self.validation_fraction, sample_size, len(self._decays(sample_size)))
+    def _runs(self, sample_size: int) -> float:
+        return likely_runs(self.validation_fraction, sample_size, len(self._decays(sample_size)))

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -44,8 +44,11 @@ class Learner(Kind, ABC):
     """An algorithm that looks for small empirical risk R_n(f) = (1/n) sum_i |f(x_i) - y_i|^2 in a space.
 
     `standardise`: shift and scale inputs and labels by the training rows' means and deviations first. None: do so
-    for a table, and not for a synthetic target, whose inputs are of order 1 already.
+    for a table, and not for a synthetic target, whose inputs are of order 1 already. `uses_torch_optimiser`: it makes
+    one of torch.optim, which the plan allows time for.
     """
+
+    uses_torch_optimiser: ClassVar[bool] = False
 
     standardise: bool | None = None
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from models.arrays import Features, Parameters, Scalar
 from models.curvature import largest_curvature
-from models.early_stopping import Watch, most_runs, train
+from models.early_stopping import Watch, likely_runs, train
 from models.gradient_flow import largest_eigenvalue
 from models.hypothesis_spaces.base import HypothesisSpace
 from models.learners.base import (
@@ -166,13 +166,21 @@ class GradientDescent(Learner):
         return [part + self.weight_decay * place for part, place in zip(gradients, places, strict=True)]
 
     def flops(self, space: HypothesisSpace, sample_size: int, input_dimension: int, output_dimension: int) -> float:
-        """Three evaluations of the sample a step."""
-        runs = most_runs(self.validation_fraction, sample_size)
-        return 3.0 * runs * self.steps * sample_size * space.flops_per_row(input_dimension, output_dimension)
+        """Three evaluations of the sample a step; in a linear space the features once, then the smaller product."""
+        runs, row = (
+            likely_runs(self.validation_fraction, sample_size),
+            space.flops_per_row(input_dimension, output_dimension),
+        )
+        if not space.linear:
+            return 3.0 * runs * self.steps * sample_size * row
+        width = space.feature_count(input_dimension)
+        step = 2.0 * output_dimension * width * (width if width <= sample_size else 2 * sample_size)
+        small, large = sorted((sample_size, width))
+        return sample_size * row + 4.0 * large * small**2 + 10.0 * small**3 + runs * self.steps * step
 
     def update_count(self, space: HypothesisSpace, sample_size: int) -> float:
-        """All steps of all runs."""
-        return float(most_runs(self.validation_fraction, sample_size) * self.steps)
+        """All steps of all runs that are likely; a quarter in a linear space, which needs no autograd."""
+        return likely_runs(self.validation_fraction, sample_size) * self.steps * (0.25 if space.linear else 1.0)
 
 
 def _risk(evaluate: Evaluate, data: Sample) -> Callable[[Parameters], Scalar]:

@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor
 
 from models.arrays import Parameters
-from models.early_stopping import Watch, most_runs, train
+from models.early_stopping import Watch, likely_runs, train
 from models.hypothesis_spaces.base import HypothesisSpace
 from models.learners.base import Advance, Fitted, Learner, TrainingPrecision, ValidationFraction, WeightDecay
 from models.optimisation import Opening, empirical_risk, opened
@@ -37,6 +37,7 @@ class Lbfgs(Learner):
     validation_fraction: ValidationFraction = 0.2
     precision: TrainingPrecision = "float64"
 
+    uses_torch_optimiser: ClassVar[bool] = True
     statement: ClassVar[str] = "θₖ₊₁ = θₖ − ηₖ Hₖ ∇(R_n + (λ/2)‖θ‖²)(θₖ),  Hₖ from the last pairs, ηₖ strong Wolfe"
     reference: ClassVar[str] = "liu1989limited"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
@@ -97,10 +98,10 @@ class Lbfgs(Learner):
 
     def flops(self, space: HypothesisSpace, sample_size: int, input_dimension: int, output_dimension: int) -> float:
         """Four evaluations of the sample and its gradient for each pair of steps; twice with early stopping."""
-        runs = most_runs(self.validation_fraction, sample_size)
+        runs = likely_runs(self.validation_fraction, sample_size)
         evaluations = 3.0 * 1.3 * self.steps + 100.0
         return runs * evaluations * sample_size * space.flops_per_row(input_dimension, output_dimension)
 
     def update_count(self, space: HypothesisSpace, sample_size: int) -> float:
-        """All steps of all runs; the pairs of history cost about as much again as the evaluations."""
-        return 2.0 * most_runs(self.validation_fraction, sample_size) * self.steps
+        """All steps of all runs that are likely; the pairs of history cost about as much again as the evaluations."""
+        return 2.0 * likely_runs(self.validation_fraction, sample_size) * self.steps

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from models.arrays import Parameters, Scalar
 from models.complexities.path_norm_ball import PathNormed, PathWeights
-from models.early_stopping import Watch, most_runs, train
+from models.early_stopping import Watch, likely_runs, train
 from models.hypothesis_spaces.base import HypothesisSpace
 from models.learners.base import (
     Advance,
@@ -53,6 +53,7 @@ class PathNorm(Learner):
     validation_fraction: ValidationFraction = 0.0
     precision: TrainingPrecision = "float64"
 
+    uses_torch_optimiser: ClassVar[bool] = True
     statement: ClassVar[str] = "θ̂ ≈ argmin R_n(θ) + λ √(log(2D)/n) ‖θ‖_P,  ‖θ‖_P = Σⱼ |aⱼ| (‖wⱼ‖₁ + |cⱼ|)"
     reference: ClassVar[str] = "ma2019priori"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
@@ -146,12 +147,12 @@ class PathNorm(Learner):
         """Three evaluations of the batch a step, the norm's few operations a weight, and the learning curve."""
         rows = 3.0 * self.steps * self._batch_rows(sample_size) + 100.0 * sample_size
         norms = 6.0 * self.steps * space.parameter_count(input_dimension, output_dimension)
-        runs = most_runs(self.validation_fraction, sample_size)
+        runs = likely_runs(self.validation_fraction, sample_size)
         return runs * (rows * space.flops_per_row(input_dimension, output_dimension) + norms)
 
     def update_count(self, space: HypothesisSpace, sample_size: int) -> float:
-        """All steps of all runs; the norm costs about half as much again."""
-        return 1.5 * most_runs(self.validation_fraction, sample_size) * self.steps
+        """All steps of all runs that are likely; the norm costs about half as much again."""
+        return 1.5 * likely_runs(self.validation_fraction, sample_size) * self.steps
 
 
 def _path_norm(weights: PathWeights) -> Scalar:

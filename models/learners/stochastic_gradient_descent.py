@@ -6,7 +6,7 @@ from pydantic import Field
 
 from models.arrays import Parameters, Scalar
 from models.curvature import largest_curvature
-from models.early_stopping import Watch, most_runs, train
+from models.early_stopping import Watch, likely_runs, train
 from models.gradient_flow import largest_eigenvalue
 from models.hypothesis_spaces.base import HypothesisSpace
 from models.learners.base import (
@@ -180,9 +180,9 @@ class StochasticGradientDescent(Learner):
     def flops(self, space: HypothesisSpace, sample_size: int, input_dimension: int, output_dimension: int) -> float:
         """Three evaluations of the batch a step, and the learning curve."""
         rows = 3.0 * self.steps * self._batch_rows(sample_size) + 100.0 * sample_size
-        runs = most_runs(self.validation_fraction, sample_size)
+        runs = likely_runs(self.validation_fraction, sample_size)
         return runs * rows * space.flops_per_row(input_dimension, output_dimension)
 
     def update_count(self, space: HypothesisSpace, sample_size: int) -> float:
-        """All steps of all runs."""
-        return float(most_runs(self.validation_fraction, sample_size) * self.steps)
+        """All steps of all runs that are likely."""
+        return likely_runs(self.validation_fraction, sample_size) * self.steps

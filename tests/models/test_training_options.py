@@ -5,8 +5,9 @@ import math
 import pytest
 import torch
 
-from models.early_stopping import Watch, held_for_validation, train
+from models.early_stopping import Watch, held_for_validation, likely_runs, train
 from models.errors import TrainingDiverged
+from models.fit_cost import SECONDS_PER_UPDATE, fit_plan
 from models.gradient_flow import largest_eigenvalue
 from models.hypothesis_spaces.random_features import RandomFeatures
 from models.hypothesis_spaces.two_layer import TwoLayer
@@ -249,3 +250,20 @@ def test_candidates_are_tried_in_order_until_one_is_a_tenth_worse_than_the_best(
     )  # fmt: skip
     assert runs == [*((candidate, 160) for candidate in range(tried)), (best, 200)]
     assert trained.candidate == best
+
+
+def test_runs_are_planned_between_one_and_all():
+    assert likely_runs(0.0, 1_000, 4) == likely_runs(0.2, 90, 4) == 1.0
+    planned = [likely_runs(0.2, size, 4) for size in (100, 1_000, 10_000, 10**6)]
+    assert planned == sorted(planned)
+    assert planned[0] > 1.0
+    assert planned[-1] == 5.0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_step_costs_planned_time_however_small_the_network(kind):
+    tiny, times = TwoLayer(kind="two_layer", width=1), []
+    for steps in (1_000, 2_000):
+        chosen = learner(kind, steps=steps, validation_fraction=0.0)
+        times.append(fit_plan(tiny, chosen, 1, 1, 30, 30).estimated_seconds)
+    assert times[1] - times[0] >= 1_000 * SECONDS_PER_UPDATE
