@@ -19,6 +19,7 @@ from models.hypothesis_spaces.trigonometric import Trigonometric
 from models.kernels import kernel_matrix
 from models.least_squares import ridge_solution
 from models.randomness import Randomness, uniform_rows
+from models.targets.cosine_ridge import CosineRidge
 
 
 def polynomial(**size):
@@ -136,6 +137,21 @@ def test_mesh_error_falls_like_m_to_the_minus_two_over_d(dimension, cells):
     assert half_width < 0.15
     # m = (c + 1)^d instead of c^d makes the measured slope a little steeper at these sizes.
     assert -2 / dimension * 1.15 < slope < -2 / dimension * 0.98
+
+
+@pytest.mark.parametrize("dimension", [1, 10])
+def test_monte_carlo_error_falls_like_n_to_the_minus_one_half_in_every_dimension(dimension):
+    """E f*(x) by the mean of n draws; the root of the mean square error over 400 samples of each size."""
+    target = CosineRidge(kind="cosine_ridge", frequencies=(0.4,) * dimension)
+    mean = target.known(dimension, "uniform").mean
+    sizes, errors = (50, 100, 200, 400, 800, 1600), []
+    for size in sizes:
+        inputs = uniform_rows(Randomness(size), "inputs", 400 * size, dimension)
+        means = target.evaluate(inputs).reshape(400, size).mean(dim=1)
+        errors.append(float((means - mean).square().mean().sqrt()))
+    slope, half_width = log_log_slope(sizes, errors)
+    assert half_width < 0.1
+    assert abs(slope + 0.5) < half_width
 
 
 @pytest.mark.parametrize(("feature", "kernel"), [("relu", "arc_cosine"), ("fourier", "gaussian")])
