@@ -1,6 +1,6 @@
 """Planned seconds of fits beside measured ones.
 
-    python benchmarks/plan_accuracy.py                          # about ten minutes; prints a Markdown table
+    python benchmarks/plan_accuracy.py                          # about two minutes; prints a Markdown table
     python benchmarks/plan_accuracy.py --sizes 300 1000         # smaller samples only
 
 Each row is one `fit` job as a client would send it, bounds and export included, on f* of the target `friedman_1` in
