@@ -79,6 +79,9 @@ class DecompositionDocument(BaseModel):
     risks: Risks
     risk_terms: RiskTerms
     generalization_gap: Estimate
+    regularization_bias: Estimate | None = Field(
+        None, description="R(f_{m,penalty}) - R(f_m), a part of the optimization term, where it was found."
+    )
     advice: AdviceDocument
 
 
@@ -137,7 +140,7 @@ def _columns() -> Iterator[tuple[str, pa.DataType, _Values]]:
         for group, document in (("squared_norms", SquaredNorms), ("risks", Risks), ("risk_terms", RiskTerms))
         for name in document.model_fields
     ]
-    for path in (*estimates, ("generalization_gap",)):
+    for path in (*estimates, ("generalization_gap",), ("regularization_bias",)):
         for member in ("value", "standard_error"):
             yield ".".join((*path, member)), pa.float64(), _number_at(*path, member)
         yield ".".join((*path, "method")), pa.string(), _at(*path, "method")

@@ -151,6 +151,9 @@ def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
     elif isinstance(value, list):
         for index, member in enumerate(value):
             yield from leaves(member, (*path, str(index)))
+    elif path in (("regularization_bias",), ("risk_terms", "approximation_and_noise")):
+        # An estimate that this cell does not have.
+        yield from (".".join((*path, member)) for member in ("value", "standard_error", "method"))
     else:
         yield ".".join(path)
 
@@ -220,3 +223,30 @@ def test_accept_chooses_the_format_unless_it_is_named(client: TestClient, job_id
 )
 def test_accept_is_read_with_its_qualities(accept: str, expected: str) -> None:
     assert accepted_format(accept) == expected
+
+
+def test_cell_of_a_table_has_null_where_nothing_is_known(
+    client: TestClient, services: Services, cell: Callable[..., dict[str, Any]]
+) -> None:
+    whole = cell(4, 10, 0.5)
+    estimate = whole["risk_terms"]["optimization"]
+    data = {"kind": "dataset", "dataset_id": "ds_1", "target_columns": ["y"]}
+    table = whole | {"data": data, "squared_norms": {}, "gram": None}
+    known = {"approximation_and_noise": estimate | {"value": 0.4}, "estimation": estimate, "optimization": estimate}
+    risks = {name: whole["risks"][name] for name in ("best_on_sample", "trained", "trained_empirical")}
+    cells = [table | {"risk_terms": known, "risks": risks}, table | {"risk_terms": {"optimization": estimate}}]
+    with services.database.unit_of_work() as session:
+        accepted: Any = {"spec": {}, "metadata": {}, "priority": 0, "dataset_ids": [], "max_attempts": 1}
+        job = Jobs(session, "local").accept(kind="decompose_error", **accepted)
+        Decompositions(session, "local").add_all(job.id, cells)
+    first, second = found(client, order_by="approximation", order="asc")
+    assert first["risk_terms"]["approximation"] is None
+    assert first["risk_terms"]["approximation_and_noise"]["value"] == 0.4
+    assert first["risks"]["noise"] is None
+    assert first["gram"] is None
+    assert first["dataset_id"] == "ds_1"
+    assert second["risk_terms"]["estimation"] is None
+    rows = pa.ipc.open_stream(client.get("/v1/decompositions", params={"format": "arrow"}).content).read_all()
+    assert rows["risk_terms.approximation.value"].to_pylist() == [None, None]
+    assert sorted(rows["risk_terms.approximation_and_noise.value"].to_pylist(), key=str) == [0.4, None]
+    assert rows["gram.0.0"].to_pylist() == [None, None]
