@@ -8,12 +8,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from models.arrays import Features
 from models.assumptions import Assumption
 from models.bounds._concentration import inverse_divergence
 from models.bounds._frozen_features import features_of
 from models.bounds.base import BoundSubject
 from models.estimates import Estimate, mean_estimate
+from models.learned_model import LearnedModel, OutputRange
+from models.risks import EVALUATION_BLOCK
+from models.samples import Sample
 
 RANDOMIZED = Assumption(
     name="randomized_predictor",
@@ -24,7 +26,7 @@ Form = Literal["kl", "quadratic", "lambda"]
 
 POSTERIOR_STEPS = range(-16, 3)
 """s / t = 2^(k/2): any posterior may be chosen after the data, so the grid costs nothing."""
-NODES = 400
+NODES = 100
 
 
 def gibbs_losses(
@@ -73,59 +75,72 @@ def pac_bayes_limit(form: Form, empirical: float, divergence: float, size: int, 
 
 
 @dataclass(frozen=True)
-class GibbsBound:
-    """The best of the grid: everything in units of the loss cap."""
+class LinearRows:
+    """What a normal a ~ N(a^, s^2 I) makes of rows: phi.a ~ N(means, (s lengths)^2), with the labels and the range."""
 
-    value: float
-    empirical: float
-    divergence: float
+    means: Float[Tensor, " n"]
+    lengths: Float[Tensor, " n"]
+    labels: Float[Tensor, " n"]
+    lower: float
+    upper: float
+
+    @property
+    def size(self) -> int:
+        """N."""
+        return len(self.labels)
+
+    def first(self, size: int) -> "LinearRows":
+        """The first rows."""
+        return LinearRows(self.means[:size], self.lengths[:size], self.labels[:size], self.lower, self.upper)
+
+    def empirical(self, deviation: float) -> float:
+        """The mean Gibbs loss over M = (upper - lower)^2, exact."""
+        losses = gibbs_losses(self.means, deviation * self.lengths, self.labels, self.lower, self.upper)
+        return min(1.0, float(losses.mean()) / ((self.upper - self.lower) ** 2 or 1.0))
+
+
+def linear_rows(
+    model: LearnedModel, sample: Sample, coefficients: Float[Tensor, " m"], limits: OutputRange
+) -> LinearRows:
+    """phi(x_i).a^ and |phi(x_i)|, in blocks of rows, so that the features are never held all at once."""
+    means, lengths = [], []
+    for block in sample.inputs.split(EVALUATION_BLOCK):
+        features = features_of(model, block).to(torch.float64)
+        means.append(features @ coefficients)
+        lengths.append(torch.linalg.vector_norm(features, dim=1))
+    ends = float(limits.lower[0]), float(limits.upper[0])
+    return LinearRows(torch.cat(means), torch.cat(lengths), sample.labels[:, 0].to(torch.float64), *ends)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Deviations t of the prior and s of the posterior, and the divergence."""
+
+    prior: float
     posterior: float
+    divergence: float
 
 
-def best_posterior(
-    form: Form,
-    features: Features,
-    labels: Float[Tensor, " n"],
-    coefficients: Float[Tensor, " m"],
-    centre: Float[Tensor, " m"],
-    prior: float,
-    limits: tuple[float, float],
-    delta: float,
-) -> GibbsBound:
-    """The least bound over the posterior deviations s = prior 2^(k/2) against the prior N(centre, prior^2 I)."""
-    cap = (limits[1] - limits[0]) ** 2
-    means, lengths = features @ coefficients, torch.linalg.vector_norm(features, dim=1)
-    distance = float(((coefficients - centre) ** 2).sum())
+def posteriors(distance_squared: float, dimension: int, prior: float, size: int) -> list[Choice]:
+    """The grid of s for one t; kl(p || q) <= divergence / n above 1 excludes hardly any q."""
     found = []
     for step in POSTERIOR_STEPS:
-        deviation = prior * 2 ** (step / 2)
-        divergence = gaussian_divergence(distance, len(coefficients), deviation, prior)
-        # kl(p || q) <= divergence / n above 1 excludes hardly any q.
-        if divergence > len(labels):
-            continue
-        losses = gibbs_losses(means, deviation * lengths, labels, *limits) / cap
-        empirical = min(1.0, float(losses.mean()))
-        closed = pac_bayes_limit("quadratic", empirical, divergence, len(labels), delta)
-        found.append((closed, empirical, divergence, deviation))
-    if not found:
-        return GibbsBound(1.0, 1.0, math.inf, prior)
-    # Chosen by the closed form; the one that was chosen is inverted.
-    _, empirical, divergence, deviation = min(found)
-    value = pac_bayes_limit(form, empirical, divergence, len(labels), delta)
-    return GibbsBound(value, empirical, divergence, deviation)
+        posterior = prior * 2 ** (step / 2)
+        divergence = gaussian_divergence(distance_squared, dimension, posterior, prior)
+        if divergence <= size:
+            found.append(Choice(prior, posterior, divergence))
+    return found
 
 
 def measured_gibbs_risk(subject: BoundSubject, coefficients: Float[Tensor, " m"], deviation: float) -> Estimate | None:
     """Mean of E min(|clip(phi.a) - y|^2, M) over the held-out rows, the inner mean by quantiles; None without rows."""
-    if not subject.held_out.size or subject.model.output_range is None:
-        return None
     limits = subject.model.output_range
-    features = features_of(subject.model, subject.held_out.inputs)
-    means, lengths = features @ coefficients, torch.linalg.vector_norm(features, dim=1)
+    if not subject.held_out.size or limits is None:
+        return None
+    rows = linear_rows(subject.model, subject.held_out, coefficients, limits)
     quantiles = torch.special.ndtri((torch.arange(NODES, dtype=torch.float64) + 0.5) / NODES)
-    labels = subject.held_out.labels[:, 0]
-    losses = torch.zeros_like(labels)
+    losses = torch.zeros_like(rows.labels)
     for quantile in quantiles.tolist():
-        outputs = (means + deviation * lengths * quantile).clamp(float(limits.lower[0]), float(limits.upper[0]))
-        losses += ((outputs - labels) ** 2).clamp(max=subject.loss_cap) / NODES
+        outputs = (rows.means + deviation * rows.lengths * quantile).clamp(rows.lower, rows.upper)
+        losses += ((outputs - rows.labels) ** 2).clamp(max=subject.loss_cap) / NODES
     return mean_estimate(losses)

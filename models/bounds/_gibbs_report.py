@@ -2,18 +2,20 @@
 
 import math
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from models.assumptions import standing
-from models.bounds._frozen_features import coefficients_of, features_of, frozen_standings
-from models.bounds._gibbs import RANDOMIZED, Form, best_posterior, measured_gibbs_risk
+from models.bounds._frozen_features import coefficients_of, frozen_standings
+from models.bounds._gibbs import RANDOMIZED, Choice, Form, linear_rows, measured_gibbs_risk, pac_bayes_limit, posteriors
 from models.bounds._uniform_gap import IID, ONE_OUTPUT, Rows, radius_weight
 from models.bounds.base import Bound, BoundReport, BoundSubject, BoundTerm
 
 PRIORS_BELOW, PRIORS_ABOVE = 2, 6
 """Steps of 2^(1/2) tried around the deviation at which the distance to the centre costs about m/2."""
+
+CHOICE_ROWS = 2000
+"""Rows on which the two deviations are chosen."""
 
 
 def randomized_certificate(
@@ -33,34 +35,47 @@ def randomized_certificate(
     if rows.sample.size < 1 or limits is None:
         reason = "No training row is left beside those that set the clipping range and the prior."
         return bound.refused(subject, delta, "randomized_risk", reason)
-    coefficients = coefficients_of(subject.model)
-    middle = torch.zeros_like(coefficients) if centre is None else centre
-    features, labels = features_of(subject.model, rows.sample.inputs), rows.sample.labels[:, 0]
-    ends, cap = (float(limits.lower[0]), float(limits.upper[0])), subject.loss_cap
-    typical = float(torch.linalg.vector_norm(coefficients - middle)) / math.sqrt(len(coefficients))
-    start = round(2 * math.log2(max(typical / math.sqrt(cap), 1e-30)))
-    priors = {step: math.sqrt(cap) * 2 ** (step / 2) for step in range(start - PRIORS_BELOW, start + PRIORS_ABOVE + 1)}
-    found = {
-        step: best_posterior(
-            form, features, labels, coefficients, middle, prior, ends, delta * radius_weight(step) / rows.pairs
-        )
-        for step, prior in priors.items()
-    }
-    step = min(found, key=lambda step: found[step].value)
-    best, value = found[step], cap * found[step].value
+    coefficients, cap, size = coefficients_of(subject.model), subject.loss_cap, rows.sample.size
+    difference = coefficients if centre is None else coefficients - centre
+    distance = float((difference**2).sum())
+    start = round(2 * math.log2(max(math.sqrt(distance / len(difference) / cap), 1e-30)))
+    steps = range(start - PRIORS_BELOW, start + PRIORS_ABOVE + 1)
+    seen = linear_rows(subject.model, rows.sample, coefficients, limits)
+    some = seen.first(CHOICE_ROWS)
+
+    def share(step: int) -> float:
+        return delta * radius_weight(step) / rows.pairs
+
+    def promised(step: int, choice: Choice) -> float:
+        return pac_bayes_limit(form, some.empirical(choice.posterior), choice.divergence, size, share(step))
+
+    tried = [
+        (step, choice)
+        for step in steps
+        for choice in posteriors(distance, len(difference), math.sqrt(cap) * 2 ** (step / 2), size)
+    ]
+    if not tried:
+        # Every divergence is above n: one of them shows that the bound is vacuous.
+        prior = math.sqrt(cap) * 2 ** (start / 2)
+        tried = [(start, Choice(prior, prior, distance / (2 * prior**2)))]
+    # s is free and t is paid for by its weight, so both may be chosen on some of the rows.
+    step, best = min(tried, key=lambda pair: promised(*pair))
+    empirical = seen.empirical(best.posterior)
+    limit = pac_bayes_limit(form, empirical, best.divergence, size, share(step))
+    value = cap * limit
     return BoundReport(
         kind=bound.kind,
         quantity="randomized_risk",
         delta=delta,
         value=value,
         terms=(
-            BoundTerm(name="empirical_gibbs_risk", value=cap * best.empirical),
-            BoundTerm(name="confidence_margin", value=cap * (best.value - best.empirical)),
+            BoundTerm(name="empirical_gibbs_risk", value=cap * empirical),
+            BoundTerm(name="confidence_margin", value=cap * (limit - empirical)),
         ),
         inputs={
             "divergence": best.divergence,
             "posterior_deviation": best.posterior,
-            "prior_deviation": priors[step],
+            "prior_deviation": best.prior,
             "prior_weight": radius_weight(step),
             "prior_rows": float(prior_rows),
             "rows": float(rows.sample.size),

@@ -20,8 +20,9 @@ UNKNOWN_SIZE_BYTES = 2**28
 class EvaluateBounds(Experiment):
     """Draw the model's training and held-out samples again, from its manifest, and evaluate bounds on them.
 
-    The same bounds at the same delta as the job that trained it give the same numbers. Values looked at several times
-    share their failure probability by a union bound only; the summary says for how many.
+    The same bounds at the same delta as the job that trained it give the same numbers. Each holds at its own delta; the
+    summary says what a union bound leaves for all of them, and names the best at delta over their number, which may be
+    chosen after looking.
     """
 
     kind: Literal["evaluate_bounds"]
