@@ -16,6 +16,8 @@ from models.arrays import Inputs
 from models.complexities.path_norm_ball import homogeneous
 
 BALANCING_SWEEPS = 50
+LARGEST_DECOMPOSED = 1100
+"""Eigenvalues of larger matrices would take seconds."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,11 @@ def spectral_norms(layers: ReluLayers) -> SpectralNorms:
 
 
 def _spectral_norm(matrix: Float[Tensor, "r c"]) -> float:
-    """From the smaller Gram matrix."""
+    """From the smaller Gram matrix; for large ones an upper value, min(||A||_F, (||A||_1 ||A||_inf)^{1/2})."""
+    if min(matrix.shape) > LARGEST_DECOMPOSED:
+        sums = matrix.abs()
+        mixed = math.sqrt(float(sums.sum(dim=0).max()) * float(sums.sum(dim=1).max()))
+        return min(mixed, float(torch.linalg.vector_norm(matrix)))
     small = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
     return math.sqrt(max(float(torch.linalg.eigvalsh(small @ small.T)[-1]), 0.0))
 

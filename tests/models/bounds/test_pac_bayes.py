@@ -102,6 +102,7 @@ def test_features_of_the_sample_are_refused_by_name(linear_subject, drawn_subjec
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("kind", KINDS)
 def test_certificates_hold_on_fresh_samples(linear_subject, kind, miss_allowance):
     """The features stay, sample and held-out rows are new; the measured Gibbs risk stands for the true one."""

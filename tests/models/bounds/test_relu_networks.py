@@ -107,6 +107,13 @@ def test_spectral_norms_are_those_of_the_augmented_matrices(layers):
     assert norms.width == 5
 
 
+def test_spectral_norm_of_large_matrices_is_an_upper_value(layers, monkeypatch):
+    exact = spectral_norms(layers)
+    monkeypatch.setattr("models.complexities.relu_networks.LARGEST_DECOMPOSED", 0)
+    upper = spectral_norms(layers)
+    assert all(high >= low * (1 - 1e-12) for high, low in zip(upper.spectral, exact.spectral, strict=True))
+
+
 def test_dudley_is_the_best_cut(layers):
     for root, size in ((0.3, 100), (5.0, 400), (0.01, 20)):
         c = 12 * root / size
