@@ -22,6 +22,12 @@ def known_penalty(learner: Learner) -> float | None:
     return 0.0 if isinstance(learner, LeastSquares) and learner.precision == "float64" else None
 
 
+def has_closed_form(learner: Learner) -> bool:
+    """Whether the grid finds what the learner returns without running it."""
+    iterates = isinstance(learner, GradientDescent) and _is_linear_iteration(learner)
+    return iterates or known_penalty(learner) is not None
+
+
 def descents(
     learner: Learner, common: NestedFeatures, rows: HeldRows, sample_sizes: Sequence[int]
 ) -> dict[tuple[int, int], Tensor]:

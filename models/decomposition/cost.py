@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 
 from models.decomposition.best_approximation import WARM_STARTS
+from models.decomposition.closed_forms import has_closed_form
 from models.decomposition.reference_training import ReferenceBudget
+from models.decomposition.space_grid import NUMBERS_OF_A_CELL, widths_together
 from models.fit_cost import activations_of_a_row
-from models.hypothesis_spaces.base import HypothesisSpace
+from models.hypothesis_spaces.base import HypothesisSpace, LinearSpace
 from models.learners.base import Learner
 from models.plan import Plan
 from models.risks import EVALUATION_BLOCK
@@ -14,11 +16,10 @@ FLOPS_PER_SECOND = 5e9
 """One CPU core in the dense products of these sizes."""
 SECONDS_PER_STEP = 5e-4
 """The fixed cost of one step of reference training, whatever the sizes."""
-PRODUCT_COLUMNS = 8
 
 
 def decomposition_plan(
-    rows: Sequence[tuple[HypothesisSpace, Learner]],
+    rows: Sequence[tuple[Sequence[HypothesisSpace], Learner]],
     dimension: int,
     outputs: int,
     sample_sizes: Sequence[int],
@@ -26,33 +27,42 @@ def decomposition_plan(
     test_size: int,
     budget: ReferenceBudget,
 ) -> Plan:
-    """The cost of `rows` (space at its width, learner) times sample sizes times seeds, f_m, f~ and test included.
+    """The cost of `rows` (a space at all its widths, learner) times sample sizes times seeds, references included.
 
-    Memory is counted in float64: the test inputs, the products of every sample size at the test points, the largest
-    sample with its features, one block of activations, and the functions of one width.
+    Where features are nested the widest width pays for the rows of all. Memory is counted in float64: the test inputs,
+    what the cells solved together keep at the test points, the largest sample with its features, one block of
+    activations, and the functions of one width.
     """
-    flops, steps = 0.0, 0
-    for space, learner in rows:
-        per_row = space.flops_per_row(dimension, outputs)
-        fits = sum(learner.flops(space, size, dimension, outputs) for size in sample_sizes)
-        measuring = test_size * per_row * (1 if space.linear else 1 + 2 * len(sample_sizes))
-        flops += seeds * (fits + measuring)
-        if space.linear:
-            width = space.feature_count(dimension)
-            rows_seen = max(budget.projection_floor, budget.projection_rows * width) + max(sample_sizes)
-            # A triangularisation costs 2 m^2 a row, and a quarter more for carrying the triangle along.
-            flops += seeds * rows_seen * (per_row + 2.5 * width**2)
-        else:
+    flops, steps, cells = 0.0, 0, len(sample_sizes)
+    for spaces, learner in rows:
+        if all(isinstance(space, LinearSpace) and space.nested for space in spaces):
+            together = min(len(spaces), widths_together(test_size, len(sample_sizes)))
+            cells = max(cells, together * len(sample_sizes))
+            groups = -(-len(spaces) // together)
+            flops += seeds * groups * _reading(spaces, dimension, outputs, max(sample_sizes), test_size, budget)
+            for space in spaces:
+                factors = len(sample_sizes) * space.feature_count(dimension) ** 3
+                fits = sum(learner.flops(space, size, dimension, outputs) for size in sample_sizes)
+                flops += seeds * (factors if has_closed_form(learner) else factors + fits)
+            continue
+        for space in spaces:
+            per_row = space.flops_per_row(dimension, outputs)
+            flops += seeds * sum(learner.flops(space, size, dimension, outputs) for size in sample_sizes)
+            if space.linear:
+                flops += seeds * _reading([space], dimension, outputs, max(sample_sizes), test_size, budget)
+                continue
+            flops += seeds * test_size * per_row * (1 + 2 * len(sample_sizes))
             runs = budget.restarts + 1
             batches = sum(size if size <= 4 * budget.batch else budget.batch for size in sample_sizes)
             flops += 3 * per_row * budget.steps * seeds * runs * batches
             flops += 3 * per_row * budget.population_steps * (budget.restarts + WARM_STARTS) * budget.batch
             steps += budget.steps * seeds * runs * len(sample_sizes)
             steps += budget.population_steps * (budget.restarts + WARM_STARTS)
-    parameters = max(space.parameter_count(dimension, outputs) for space, _ in rows)
-    activations = max(activations_of_a_row(space, dimension, outputs) for space, _ in rows)
+    every = [space for spaces, _ in rows for space in spaces]
+    parameters = max(space.parameter_count(dimension, outputs) for space in every)
+    activations = max(activations_of_a_row(space, dimension, outputs) for space in every)
     numbers = (
-        test_size * (dimension + outputs + PRODUCT_COLUMNS * (len(sample_sizes) + 3))
+        test_size * (dimension + outputs * (1 + NUMBERS_OF_A_CELL * cells))
         + max(sample_sizes) * (dimension + outputs + activations)
         + EVALUATION_BLOCK * 3 * activations
         + parameters * (2 * seeds * len(sample_sizes) + 8)
@@ -63,3 +73,19 @@ def decomposition_plan(
         floating_point_operations=flops,
         estimated_seconds=flops / FLOPS_PER_SECOND + steps * SECONDS_PER_STEP,
     )
+
+
+def _reading(
+    spaces: Sequence[HypothesisSpace],
+    dimension: int,
+    outputs: int,
+    sample_size: int,
+    test_size: int,
+    budget: ReferenceBudget,
+) -> float:
+    """Operations of one seed on the rows of the sample, of the projection and of the test, at the widest width."""
+    width = max(space.feature_count(dimension) for space in spaces)
+    per_row = max(space.flops_per_row(dimension, outputs) for space in spaces)
+    seen = max(budget.projection_floor, budget.projection_rows * width) + sample_size
+    # A triangularisation costs 2 m^2 a row, and a quarter more for carrying the triangle along.
+    return seen * (per_row + 2.5 * width**2) + test_size * per_row

@@ -162,11 +162,11 @@ class DecomposeError(Experiment):
     def plan(self, tables: Mapping[str, TableShape]) -> Plan:
         """The cost of the trainings, of the reference functions and of the common test inputs."""
         dimension, outputs, training = self.data.shape(tables)
-        rows = [(space.with_width(width), learner) for space, learner in self.pairs for width in self.widths]
+        rows = [([space.with_width(width) for width in self.widths], learner) for space, learner in self.pairs]
         budget, test_size = BUDGETS[self.reference_search.effort], self.test_size
         if isinstance(self.data, DatasetData) and training is not None:
             self._check_rows(training)
-            for space, _ in rows:
+            for space in (space for spaces, _ in rows for space in spaces):
                 reason = space.check_dimension(dimension)
                 if reason is not None:
                     raise InvalidData(reason, "/widths")

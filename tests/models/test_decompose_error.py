@@ -140,7 +140,6 @@ def _pointers(changes):
 @pytest.mark.parametrize(
     ("changes", "pointer"),
     [
-        ({"data": {"kind": "dataset", "dataset_id": "ds_1", "target_columns": ["y"]}}, "/data"),
         ({"learner": [{"kind": "ridge"}, {"kind": "ridge"}]}, "/learner"),
         ({"learner": {"kind": "ridge", "standardise": True}}, "/learner"),
         ({"hypothesis_space": {"kind": "two_layer"}}, "/learner"),
