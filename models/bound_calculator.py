@@ -11,7 +11,7 @@ from models.errors import refuse
 from models.estimates import ExtendedFloat
 from models.kinds import refuse_disguised_numbers
 
-Positive = Annotated[float, Field(gt=0, le=1e12)]
+Positive = Annotated[float, Field(ge=1e-12, le=1e12)]
 NonNegative = Annotated[float, Field(ge=0, le=1e12)]
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 HeldOutCount = Annotated[int, Field(ge=1, le=10_000_000)]

@@ -165,3 +165,17 @@ def test_units_scale_the_values():
 def test_bad_inputs_are_refused(changes):
     with pytest.raises(ValidationError):
         BoundInputs(**{**EVERYTHING, **changes})
+
+
+@pytest.mark.parametrize("cap", [1e-12, 1.0, 1e12])
+@pytest.mark.parametrize(
+    ("size", "delta", "value", "positive"), [(1, 0.999999, 0.0, 1e-12), (10**7, 1e-300, 1e12, 1e12)]
+)
+def test_extreme_inputs_have_answers(cap, size, delta, value, positive):
+    numbers = {name: value for name, given in EVERYTHING.items() if isinstance(given, float)}
+    counts = {name: size for name, given in EVERYTHING.items() if isinstance(given, int)}
+    capped = {name: min(cap, value) for name in ("held_out_risk", "empirical_gibbs_risk")}
+    given = {**numbers, **counts, **capped, "hidden_layers": min(size, 500), "mistakes": size - 1}
+    inputs = BoundInputs(**given | {"delta": delta, "loss_cap": cap, "kernel_sup": positive, "penalty": positive})
+    for result in evaluate_formulas(inputs):
+        assert "null" not in result.model_dump_json()
