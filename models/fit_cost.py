@@ -29,6 +29,15 @@ def activations_of_a_row(space: HypothesisSpace, input_dimension: int, output_di
     return space.flops_per_row(input_dimension, output_dimension) / (2 * input_dimension)
 
 
+def learning_seconds(
+    space: HypothesisSpace, learner: Learner, sample_size: int, input_dimension: int, output_dimension: int
+) -> float:
+    """One fit on one CPU thread."""
+    flops = learner.flops(space, sample_size, input_dimension, output_dimension)
+    speed = DENSE_FLOPS_PER_SECOND if space.linear else NETWORK_FLOPS_PER_SECOND
+    return flops / speed + learner.update_count(space, sample_size) * SECONDS_PER_UPDATE
+
+
 def fit_plan(
     space: HypothesisSpace,
     learner: Learner,
@@ -55,8 +64,7 @@ def fit_plan(
         + SIGN_DRAWS * (activations + input_dimension + EVALUATION_BLOCK)
     )
     flops = learner.flops(space, sample_size, input_dimension, output_dimension)
-    learning = flops / (DENSE_FLOPS_PER_SECOND if space.linear else NETWORK_FLOPS_PER_SECOND)
-    learning += learner.update_count(space, sample_size) * SECONDS_PER_UPDATE
+    learning = learning_seconds(space, learner, sample_size, input_dimension, output_dimension)
     learning += OPTIMISER_SECONDS if learner.uses_torch_optimiser else 0.0
     measuring = (2 * sample_size + 2 * test_size) * per_row
     measuring += 2.0 * SIGN_DRAWS * sample_size * (activations + input_dimension + 1)

@@ -6,14 +6,14 @@ from models.decomposition.best_approximation import WARM_STARTS
 from models.decomposition.closed_forms import has_closed_form
 from models.decomposition.reference_training import ReferenceBudget
 from models.decomposition.space_grid import NUMBERS_OF_A_CELL, widths_together
-from models.fit_cost import activations_of_a_row
+from models.fit_cost import activations_of_a_row, learning_seconds
 from models.hypothesis_spaces.base import HypothesisSpace, LinearSpace
 from models.learners.base import Learner
 from models.plan import Plan
 from models.risks import EVALUATION_BLOCK
 
 FLOPS_PER_SECOND = 5e9
-"""One CPU core in the dense products of these sizes."""
+"""One CPU core in the dense products of the reference functions and of the test points."""
 SECONDS_PER_STEP = 5e-4
 """The fixed cost of one step of reference training, whatever the sizes."""
 
@@ -33,21 +33,26 @@ def decomposition_plan(
     what the cells solved together keep at the test points, the largest sample with its features, one block of
     activations, and the functions of one width.
     """
-    flops, steps, cells = 0.0, 0, len(sample_sizes)
+    flops, fitting, learning, steps, cells = 0.0, 0.0, 0.0, 0, len(sample_sizes)
     for spaces, learner in rows:
-        if all(isinstance(space, LinearSpace) and space.nested for space in spaces):
+        nested = all(isinstance(space, LinearSpace) and space.nested for space in spaces)
+        if nested:
             together = min(len(spaces), widths_together(test_size, len(sample_sizes)))
             cells = max(cells, together * len(sample_sizes))
             groups = -(-len(spaces) // together)
             flops += seeds * groups * _reading(spaces, dimension, outputs, max(sample_sizes), test_size, budget)
             for space in spaces:
-                factors = len(sample_sizes) * space.feature_count(dimension) ** 3
-                fits = sum(learner.flops(space, size, dimension, outputs) for size in sample_sizes)
-                flops += seeds * (factors if has_closed_form(learner) else factors + fits)
+                flops += seeds * len(sample_sizes) * space.feature_count(dimension) ** 3
+            if has_closed_form(learner):
+                continue
+        for space in spaces:
+            for size in sample_sizes:
+                fitting += seeds * learner.flops(space, size, dimension, outputs)
+                learning += seeds * learning_seconds(space, learner, size, dimension, outputs)
+        if nested:
             continue
         for space in spaces:
             per_row = space.flops_per_row(dimension, outputs)
-            flops += seeds * sum(learner.flops(space, size, dimension, outputs) for size in sample_sizes)
             if space.linear:
                 flops += seeds * _reading([space], dimension, outputs, max(sample_sizes), test_size, budget)
                 continue
@@ -70,8 +75,8 @@ def decomposition_plan(
     return Plan(
         parameters=parameters,
         peak_memory_bytes=int(8 * numbers),
-        floating_point_operations=flops,
-        estimated_seconds=flops / FLOPS_PER_SECOND + steps * SECONDS_PER_STEP,
+        floating_point_operations=fitting + flops,
+        estimated_seconds=learning + flops / FLOPS_PER_SECOND + steps * SECONDS_PER_STEP,
     )
 
 
