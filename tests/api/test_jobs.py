@@ -129,7 +129,7 @@ def test_column_that_does_not_serve_is_named(client: TestClient) -> None:
 @pytest.mark.parametrize(
     ("change", "pointer", "words"),
     [
-        ({}, "/spec/data/feature_columns", "'x' holds 2 missing"),
+        ({"missing": "refuse"}, "/spec/data/feature_columns", "'x' misses 2 values"),
         ({"feature_columns": ["z"], "test_rows": [20]}, "/spec/data/test_rows", "Test row 20 is outside 0..19"),
         ({"feature_columns": ["z"], "test_rows": list(range(20))}, "/spec/data/test_rows", "no training row"),
         ({"feature_columns": ["z"], "test_fraction": 0.99}, "/spec/data/test_fraction", "no training row"),

@@ -156,7 +156,7 @@ def test_decompositions_are_those_of_the_models_job(client, register, services):
         "squared_norms": {**terms, "total": estimate},
         "gram": [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
         "risks": dict.fromkeys(risks, estimate),
-        "risk_terms": terms,
+        "risk_terms": {**terms, "approximation_and_noise": None},
         "generalization_gap": estimate,
         "advice": {"buy": "data", "because": "of the estimation error"},
     }
