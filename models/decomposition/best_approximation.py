@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol, runtime_checkable
 
 import torch
+from torch import Tensor
 
 from models.arrays import Inputs, Labels, Parameters
 from models.decomposition.reference_training import (
@@ -11,9 +12,9 @@ from models.decomposition.reference_training import (
     Batches,
     ReferenceBudget,
     best_of,
-    descend,
     restart_step_size,
     row_batches,
+    train_runs,
 )
 from models.hypothesis_spaces.base import HypothesisSpace, LinearSpace
 from models.learners.base import Advance
@@ -122,16 +123,14 @@ def best_on_sample(
 ) -> Parameters:
     """f~ of a non-convex space: least R_n over restarts from `starts`, a warm start from f^, and f^ itself.
 
-    So R_n(f~) <= R_n(f^) always. An upper estimate of min R_n: nothing says that the restarts found it.
+    All runs see the same rows (stream `batches`). So R_n(f~) <= R_n(f^) always. An upper estimate of min R_n: nothing
+    says that the restarts found it.
     """
     precision = next(iter(learned.values()))
     rows = sample.to(precision.dtype, precision.device)
-    candidates = [learned]
     runs = [(learned, WARM_STEP_SIZE), *((start, restart_step_size(i)) for i, start in enumerate(starts))]
-    for index, (start, step_size) in enumerate(runs):
-        batches = row_batches(rows, budget.batch, randomness.child(f"run_{index}"))
-        candidates.append(descend(space, start, batches, budget.steps, step_size, advance))
-    return best_of(space, candidates, sample)
+    trained = train_runs(space, runs, lambda: row_batches(rows, budget.batch, randomness), budget.steps, advance)
+    return best_of(space, [learned, *trained], sample)
 
 
 def best_in_space(
@@ -145,21 +144,29 @@ def best_in_space(
 ) -> Parameters:
     """f_m of a non-convex space: least risk among restarts on fresh rows, and every function `found` on a sample.
 
-    Each step sees new rows with noiseless labels; the best of `found` are trained on in the same way. The choice is
-    made on a selection sample of its own, on which R(f_m) <= R(f) holds for every f in `found`. An upper estimate of
-    inf R over the space, in expectation, when measured on a third, independent sample; the lower end is R(f*).
+    Each step sees new rows with noiseless labels, the same for all runs; the best of `found` are trained on in the same
+    way. The choice is made on a selection sample of its own, on which R(f_m) <= R(f) holds for every f in `found`. An
+    upper estimate of inf R over the space, in expectation, when measured on a third, independent sample; the lower end
+    is R(f*).
     """
     selection = fresh_sample(population, budget.selection_size, randomness, "selection")
-    candidates = list(found)
     warm = _least_risk(space, found, selection, WARM_STARTS)
     runs = [
         *((parameters, WARM_STEP_SIZE) for parameters in warm),
         *((start, restart_step_size(i)) for i, start in enumerate(starts)),
     ]
-    for index, (start, step_size) in enumerate(runs):
-        batches = _fresh_batches(population, budget.batch, randomness.child(f"run_{index}"), start)
-        candidates.append(descend(space, start, batches, budget.population_steps, step_size, advance))
-    return best_of(space, candidates, selection)
+    trained: list[Parameters] = []
+    if runs:
+        precision = next(iter(runs[0][0].values()))
+        streams = randomness.child("fresh_rows")
+        trained = train_runs(
+            space,
+            runs,
+            lambda: _fresh_batches(population, budget.batch, streams, precision),
+            budget.population_steps,
+            advance,
+        )
+    return best_of(space, [*found, *trained], selection)
 
 
 def _least_risk(space: HypothesisSpace, found: Sequence[Parameters], selection: Sample, count: int) -> list[Parameters]:
@@ -171,8 +178,7 @@ def _least_risk(space: HypothesisSpace, found: Sequence[Parameters], selection: 
     return chosen
 
 
-def _fresh_batches(population: Population, batch: int, randomness: Randomness, start: Parameters) -> Batches:
-    precision = next(iter(start.values()))
+def _fresh_batches(population: Population, batch: int, randomness: Randomness, precision: Tensor) -> Batches:
     held: list[Sample] = []
 
     def draw(step: int) -> Sample:

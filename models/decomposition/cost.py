@@ -8,6 +8,7 @@ from models.decomposition.reference_training import ReferenceBudget
 from models.decomposition.space_grid import NUMBERS_OF_A_CELL, widths_together
 from models.fit_cost import activations_of_a_row, learning_seconds
 from models.hypothesis_spaces.base import HypothesisSpace, LinearSpace
+from models.hypothesis_spaces.two_layer import TwoLayer
 from models.learners.base import Learner
 from models.plan import Plan
 from models.risks import EVALUATION_BLOCK
@@ -61,8 +62,10 @@ def decomposition_plan(
             batches = sum(size if size <= 4 * budget.batch else budget.batch for size in sample_sizes)
             flops += 3 * per_row * budget.steps * seeds * runs * batches
             flops += 3 * per_row * budget.population_steps * (budget.restarts + WARM_STARTS) * budget.batch
-            steps += budget.steps * seeds * runs * len(sample_sizes)
-            steps += budget.population_steps * (budget.restarts + WARM_STARTS)
+            # Two-layer networks take their steps together.
+            alone = not isinstance(space, TwoLayer)
+            steps += budget.steps * seeds * (runs if alone else 1) * len(sample_sizes)
+            steps += budget.population_steps * (budget.restarts + WARM_STARTS if alone else 1)
     every = [space for spaces, _ in rows for space in spaces]
     parameters = max(space.parameter_count(dimension, outputs) for space in every)
     activations = max(activations_of_a_row(space, dimension, outputs) for space in every)

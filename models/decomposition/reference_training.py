@@ -1,7 +1,7 @@
 """Long training that stands in for an exact minimiser in spaces where none can be computed."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -9,7 +9,10 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.arrays import Parameters
+from models.batched_training.rows import StackedRows, stacked_rows
+from models.batched_training.training import train_networks
 from models.hypothesis_spaces.base import HypothesisSpace
+from models.hypothesis_spaces.two_layer import TwoLayer
 from models.learners.base import Advance
 from models.randomness import Randomness
 from models.risks import predictions, squared_losses
@@ -81,6 +84,41 @@ def descend(
         squared_losses(space.evaluate(parameters, rows.inputs), rows.labels).mean().backward()
         optimizer.step()
     return {name: value.detach() for name, value in parameters.items()}
+
+
+def train_runs(
+    space: HypothesisSpace,
+    runs: Sequence[tuple[Parameters, float]],
+    batches: Callable[[], Batches],
+    steps: int,
+    advance: Advance,
+) -> list[Parameters]:
+    """`descend` from each start at its step size, all on the same rows: `batches()` begins their stream anew.
+
+    Two-layer networks advance together (models.batched_training), others one after another. Which runs are in one call
+    changes rounding, so a call holds the runs of one seed, whatever else the job does.
+
+    Raises:
+        Stopped: from `advance`, called at every step.
+    """
+    if not isinstance(space, TwoLayer):
+        return [descend(space, start, batches(), steps, step_size, advance) for start, step_size in runs]
+    precision = next(iter(runs[0][0].values()))
+    rows = batches()
+    held: list[tuple[Sample, StackedRows]] = []
+
+    def stacked(step: int) -> StackedRows:
+        sample = rows(step)
+        # Full batches are one sample at every step.
+        if not held or held[0][0] is not sample:
+            held[:] = [(sample, stacked_rows([sample], precision.dtype, precision.device))]
+        return held[0][1]
+
+    starts, step_sizes = zip(*runs, strict=True)
+    trained = train_networks(
+        space, stacked, starts, step_sizes, steps, schedule="cosine", curve_points=1, advance=advance
+    )
+    return [network.parameters for network in trained]
 
 
 def mean_squared_error(space: HypothesisSpace, parameters: Parameters, sample: Sample) -> float:

@@ -12,8 +12,16 @@ from models.decomposition.best_approximation import (
     least_squares_on_samples,
     projection,
 )
-from models.decomposition.reference_training import BUDGETS, ReferenceBudget, descend, mean_squared_error, row_batches
+from models.decomposition.reference_training import (
+    BUDGETS,
+    ReferenceBudget,
+    descend,
+    mean_squared_error,
+    row_batches,
+    train_runs,
+)
 from models.hypothesis_spaces.base import HypothesisSpace
+from models.hypothesis_spaces.deep import Deep
 from models.hypothesis_spaces.random_features import RandomFeatures
 from models.hypothesis_spaces.two_layer import TwoLayer
 from models.learners.adam import Adam
@@ -195,3 +203,25 @@ def test_fresh_labels_carry_no_noise():
     problem = _problem(noise=3.0)
     points = fresh_sample(problem, 100, Randomness(0), "projection")
     assert torch.equal(points.labels, predictions(problem.target.evaluate, points.inputs))
+
+
+def test_runs_that_train_together_end_where_each_ends_alone():
+    space, problem = TwoLayer(kind="two_layer", width=8), _problem()
+    rows = problem.training_sample(64, Randomness(0))
+    starts = [{name: value.double() for name, value in start.items()} for start in _draws(space, 3)]
+    runs = list(zip(starts, (1e-2, 3e-3, 3e-2), strict=True))
+    together = train_runs(space, runs, lambda: row_batches(rows, 8, Randomness(1)), 120, _nothing)
+    for (start, step_size), found in zip(runs, together, strict=True):
+        alone = descend(space, start, row_batches(rows, 8, Randomness(1)), 120, step_size, _nothing)
+        for name, value in alone.items():
+            torch.testing.assert_close(found[name], value, rtol=1e-8, atol=1e-9)
+
+
+def test_other_spaces_see_the_same_rows_one_after_another():
+    space, problem = Deep(kind="deep", width=4, depth=2), _problem()
+    rows = problem.training_sample(64, Randomness(0)).to(torch.float32)
+    runs = [(start, 1e-2) for start in _draws(space, 2)]
+    trained = train_runs(space, runs, lambda: row_batches(rows, 8, Randomness(1)), 20, _nothing)
+    for (start, _), found in zip(runs, trained, strict=True):
+        alone = descend(space, start, row_batches(rows, 8, Randomness(1)), 20, 1e-2, _nothing)
+        assert all(torch.equal(found[name], alone[name]) for name in alone)
