@@ -21,6 +21,8 @@ class KnownFacts(BaseModel):
     equal f* on X; infinite where f* is not C^2.
     `mean`, `l2_norm_squared`: E f* and E f*^2 under mu, in closed form or as a one-dimensional integral to 1e-10.
     `in_barron_space`: whether f* is in the Barron space on X.
+    `rkhs_norms`: by kernel of `kernel_ridge` at its default bandwidth: "gaussian" exact, infinite outside the space;
+    "arc_cosine" an upper bound. A kernel of which nothing is known is left out.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,6 +32,7 @@ class KnownFacts(BaseModel):
     mean: float | None = None
     l2_norm_squared: float | None = None
     in_barron_space: bool | None = None
+    rkhs_norms: dict[str, ExtendedFloat] = {}
 
 
 class Target(Kind, ABC):

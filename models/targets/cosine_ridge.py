@@ -8,6 +8,7 @@ from pydantic import Field
 
 from models.arrays import Inputs, Labels
 from models.measures import Measure
+from models.targets._kernel_norms import norms_of_wave
 from models.targets._waves import curvature_norm, wave_means
 from models.targets.base import KnownFacts, Target
 
@@ -58,4 +59,5 @@ class CosineRidge(Target):
             mean=None if means is None else float(means[0]),
             l2_norm_squared=None if means is None else (1.0 + float(means[1])) / 2,
             in_barron_space=math.isfinite(bound),
+            rkhs_norms=norms_of_wave(measure),
         )

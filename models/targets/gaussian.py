@@ -8,6 +8,7 @@ from pydantic import Field
 
 from models.arrays import Inputs, Labels
 from models.measures import Measure
+from models.targets._kernel_norms import norms_of_bump
 from models.targets._quadrature import zonal_mean
 from models.targets._spectral import barron_bound_from_spectrum
 from models.targets.base import KnownFacts, Target
@@ -47,6 +48,7 @@ class Gaussian(Target):
             mean=_mean(c, s, dimension, measure),
             l2_norm_squared=_mean(c, s / math.sqrt(2), dimension, measure),
             in_barron_space=None if measure == "gaussian" else True,
+            rkhs_norms=norms_of_bump(s, dimension, measure),
         )
 
 

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from models.arrays import Inputs, Labels
 from models.measures import Measure
+from models.targets._kernel_norms import norms_of_affine
 from models.targets._neurons import Weights, too_many, weights_in
 from models.targets.base import KnownFacts, Target
 
@@ -50,4 +51,5 @@ class Linear(Target):
             mean=mean,
             l2_norm_squared=variance + mean**2,
             in_barron_space=True,
+            rkhs_norms=norms_of_affine(weights, self.bias, measure),
         )
