@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 import torch
+from in_memory import InMemory
 
 from models.bound_evaluation import bound_subject, chosen_bounds, evaluate_all, joint_confidence
 from models.bounds import BOUNDS, BoundReport, BoundSubject
@@ -47,19 +48,6 @@ MODELS: tuple[tuple[str, HypothesisSpace, Learner], ...] = (
     ("two-layer, m = 64, path-norm penalty", NETWORK, PathNorm(kind="path_norm", penalty=0.1)),
     ("deep, 3 x 32, Adam", Deep(kind="deep", width=32, depth=3), Adam(kind="adam")),
 )
-
-
-class Context:
-    """The surroundings of an evaluation that nobody watches."""
-
-    device = "cpu"
-
-    def progress(self, phase: str, step: int, total: int) -> None:
-        """Nothing."""
-
-    def should_stop(self) -> bool:
-        """Never."""
-        return False
 
 
 def number(value: float | None) -> str:
@@ -109,7 +97,7 @@ def evaluated(space: HypothesisSpace, learner: Learner, size: int, noise: float)
     )
     subject = bound_subject(model, problem, training, held_out, False, randomness)
     started = time.perf_counter()
-    reports = evaluate_all(chosen_bounds("all"), subject, DELTA, Context())
+    reports = evaluate_all(chosen_bounds("all"), subject, DELTA, InMemory())
     seconds = time.perf_counter() - started
     return Evaluated(subject, {r.kind: r for r in reports}, joint_confidence(reports, DELTA), seconds)
 
