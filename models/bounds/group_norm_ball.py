@@ -4,22 +4,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from models.arrays import Inputs
+from models.bounds._input_signs import input_signs_ball
 from models.bounds._relu_layers import LAYERED, layered
 from models.bounds._uniform_gap import (
     BOUNDED_INPUTS,
     FIXED_LOSS,
     IID,
     ONE_OUTPUT,
-    Ball,
-    Radius,
     UniformGapBound,
-    scaled,
     uniform_gap,
 )
 from models.bounds.base import BoundReport, BoundSubject
-from models.complexities.linear_balls import l1_ball_complexity, massart
-from models.complexities.path_norm_ball import homogeneous
 from models.complexities.relu_networks import group_norm_factor, path_norm_of_layers
 
 
@@ -50,17 +45,6 @@ class GroupNormBall(UniformGapBound):
         if isinstance(found, BoundReport):
             return found
         layers, standings = found
-        factor = group_norm_factor(layers.depth)
-
-        def of_sample(inputs: Inputs, failure_probability: float) -> Radius:
-            randomness = subject.randomness.child("group_norm_signs")
-            unit = l1_ball_complexity(homogeneous, inputs, self.sign_draws, failure_probability, randomness)
-            return scaled(factor * unit.upper)
-
-        sup_bound, dimension = subject.input_sup_bound, subject.training.inputs.shape[1]
-
-        def of_every_sample(size: int) -> Radius:
-            return scaled(factor * massart(max(1.0, sup_bound or 0.0), dimension + 1, size))
-
-        ball = Ball(path_norm_of_layers(layers), of_sample, None if sup_bound is None else of_every_sample)
+        norm, factor = path_norm_of_layers(layers), group_norm_factor(layers.depth)
+        ball = input_signs_ball(subject, norm, factor, "group_norm_signs", self.sign_draws)
         return uniform_gap(self, subject, delta, ball, standings, {"hidden_layers": float(layers.depth)})

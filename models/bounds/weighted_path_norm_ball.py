@@ -5,23 +5,18 @@ from typing import Annotated, Literal
 import torch
 from pydantic import Field
 
-from models.arrays import Inputs
 from models.assumptions import Assumption, standing
+from models.bounds._input_signs import input_signs_ball
 from models.bounds._uniform_gap import (
     BOUNDED_INPUTS,
     FIXED_LOSS,
     IID,
     ONE_OUTPUT,
-    Ball,
-    Radius,
     UniformGapBound,
     class_refusal,
-    scaled,
     uniform_gap,
 )
 from models.bounds.base import BoundReport, BoundSubject
-from models.complexities.linear_balls import l1_ball_complexity, massart
-from models.complexities.path_norm_ball import homogeneous
 from models.hypothesis_spaces.residual import Residual
 from models.learned_model import LearnedModel
 
@@ -65,20 +60,8 @@ class WeightedPathNormBall(UniformGapBound):
             reason = f"The space {space.kind!r} of this model is no residual network of max(0, t)."
             refusal = (standing(RESIDUAL, "failed", reason),)
             return self.refused(subject, delta, "generalization_gap", reason, refusal)
-        factor = weighted_path_norm_factor(space.depth)
-
-        def of_sample(inputs: Inputs, failure_probability: float) -> Radius:
-            randomness = subject.randomness.child("weighted_path_norm_signs")
-            unit = l1_ball_complexity(homogeneous, inputs, self.sign_draws, failure_probability, randomness)
-            return scaled(factor * unit.upper)
-
-        sup_bound, dimension = subject.input_sup_bound, subject.training.inputs.shape[1]
-
-        def of_every_sample(size: int) -> Radius:
-            return scaled(factor * massart(max(1.0, sup_bound or 0.0), dimension + 1, size))
-
-        always = None if sup_bound is None else of_every_sample
-        ball = Ball(weighted_path_norm(space, subject.model), of_sample, always)
+        norm, factor = weighted_path_norm(space, subject.model), weighted_path_norm_factor(space.depth)
+        ball = input_signs_ball(subject, norm, factor, "weighted_path_norm_signs", self.sign_draws)
         numbers = {"layers": float(space.depth)}
         return uniform_gap(self, subject, delta, ball, (standing(RESIDUAL, "checked"),), numbers)
 

@@ -2,16 +2,15 @@
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal
 
 import pytest
 import torch
+from coordinate_space import FirstCoordinates
 
 from models.decomposition.grid import DecompositionSetting
 from models.decomposition.nested_spaces import decompose_nested
 from models.decomposition.reference_training import ReferenceBudget
 from models.decomposition.terms import cell_estimates
-from models.hypothesis_spaces.base import LinearSpace
 from models.hypothesis_spaces.polynomial import Polynomial
 from models.learners.gradient_descent import GradientDescent
 from models.learners.least_squares import LeastSquares
@@ -49,32 +48,6 @@ class LinearGaussian:
         inputs = self.inputs(sample_size, randomness, "training")
         noise = self.sigma * normal_rows(randomness, "training_noise", sample_size, 1)
         return Sample(inputs, self.evaluate(inputs) + noise)
-
-
-class FirstCoordinates(LinearSpace):
-    """f(x) = sum_{j < p} a_j x_j."""
-
-    kind: Literal["first_coordinates"] = "first_coordinates"
-    width: int
-    random: ClassVar[bool] = False
-
-    def with_width(self, width):
-        return FirstCoordinates(width=width)
-
-    def draw(self, input_dimension, output_dimension, randomness, dtype):
-        return {"coefficients": torch.zeros(self.width, output_dimension, dtype=dtype)}
-
-    def features(self, parameters, inputs):
-        return inputs[:, : self.width]
-
-    def onnx(self, graph, inputs, parameters):
-        raise NotImplementedError
-
-    def parameter_count(self, input_dimension, output_dimension):
-        return self.width * output_dimension
-
-    def flops_per_row(self, input_dimension, output_dimension):
-        return 2.0 * self.width * output_dimension
 
 
 def _nothing(*_):

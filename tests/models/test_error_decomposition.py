@@ -6,12 +6,12 @@ from typing import Literal
 
 import pytest
 import torch
+from coordinate_space import FirstCoordinates
 
 from models.decomposition.grid import DecompositionSetting, decompose_width
 from models.decomposition.reference_training import ReferenceBudget
 from models.decomposition.terms import CellMoments, cell_estimates, error_products
 from models.errors import NumericalFailure
-from models.hypothesis_spaces.base import LinearSpace
 from models.learners.base import Fitted, Learner
 from models.randomness import Randomness, normal_rows
 from models.samples import Sample
@@ -50,31 +50,6 @@ class GaussianProblem:
         inputs = self.inputs(sample_size, randomness, "training")
         noise = self.sigma * normal_rows(randomness, "training_noise", sample_size, 1)
         return Sample(inputs, self.target.evaluate(inputs) + noise)
-
-
-class CoordinateSubset(LinearSpace):
-    """f(x) = sum_{j < p} a_j x_j."""
-
-    kind: Literal["coordinate_subset"] = "coordinate_subset"
-    width: int
-
-    def with_width(self, width):
-        return CoordinateSubset(width=width)
-
-    def draw(self, input_dimension, output_dimension, randomness, dtype):
-        return {"coefficients": torch.zeros(self.width, output_dimension, dtype=dtype)}
-
-    def features(self, parameters, inputs):
-        return inputs[:, : self.width]
-
-    def onnx(self, graph, inputs, parameters):
-        raise NotImplementedError
-
-    def parameter_count(self, input_dimension, output_dimension):
-        return self.width * output_dimension
-
-    def flops_per_row(self, input_dimension, output_dimension):
-        return 2.0 * self.width * output_dimension
 
 
 class GradientSteps(Learner):
@@ -131,7 +106,7 @@ def _decompose(problem, width, sizes, seeds, learner, test_size=2_000, first=0):
         budget=BUDGET,
         shared=Randomness(first),
     )
-    return decompose_width(CoordinateSubset(width=width), learner, setting, _nothing, _nothing, _nothing)
+    return decompose_width(FirstCoordinates(width=width), learner, setting, _nothing, _nothing, _nothing)
 
 
 def _estimates(problem, outcome):
