@@ -14,8 +14,8 @@ from models.decomposition.progress import GridProgress
 from models.decomposition.reading import cell_row, reading
 from models.decomposition.reference_training import BUDGETS, ReferenceSearch
 from models.decomposition.space_grid import decompose_space
-from models.decomposition.table_cells import pure_noise, table_grid_estimates, table_reading, table_row
-from models.decomposition.table_grid import TableSetting, table_width, whole
+from models.decomposition.table_decomposition import decompose_table
+from models.decomposition.table_grid import TableSetting
 from models.decomposition.terms import DecompositionCell, cell_estimates
 from models.errors import AssumptionFailed, InvalidData, refuse
 from models.experiments.base import Experiment, ExperimentResult
@@ -245,28 +245,17 @@ class DecomposeError(Experiment):
             budget=BUDGETS[self.reference_search.effort],
             device=context.device,
         )
-        progress = GridProgress(context, self.units)
-        polls = progress.poll("training"), progress.poll("reference"), progress.unit_done
-        records: list[dict[str, Any]] = []
-        readings: list[dict[str, str]] = []
-        for space, learner in self.pairs:
-            outcomes = {width: table_width(space.with_width(width), learner, setting, *polls) for width in self.widths}
-            estimates = table_grid_estimates(outcomes, pure_noise(whole(problem)), Randomness(self.seed))
-            for (width, size), cell in estimates.items():
-                place = self._place(space.with_width(width), learner, problem.training.inputs.shape[1], width, size)
-                records.append(place | cell)
-            readings.append({"hypothesis_space": space.kind, "reading": table_reading(estimates)})
-        cells = tuple(DecompositionCell(**record) for record in records)
-        return ExperimentResult(
-            summary={
-                "cells": [table_row(cell) for cell in cells],
-                "readings": readings,
-                "held_out_size": problem.test.size,
-                "reference_effort": self.reference_search.effort,
-                "standard_errors_cover": ["test rows", "seeds"] if self.seeds > 1 else ["test rows"],
-            },
-            decompositions=cells,
+        found = decompose_table(
+            problem,
+            self.pairs,
+            self.widths,
+            setting,
+            Randomness(self.seed),
+            self._place,
+            GridProgress(context, self.units),
         )
+        summary = found.summary | {"reference_effort": self.reference_search.effort}
+        return ExperimentResult(summary=summary, decompositions=found.cells)
 
     def _place(
         self, space: HypothesisSpace, learner: Learner, dimension: int, width: int, sample_size: int
