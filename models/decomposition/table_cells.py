@@ -8,7 +8,6 @@ needs it is left out.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -16,8 +15,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from models.decomposition.advice import SIGNIFICANT, Advice
-from models.decomposition.learning_curve import LearningCurve, fit_learning_curve
+from models.decomposition.table_advice import table_advice
+from models.decomposition.table_curves import TableCurves, table_curves, two_way
 from models.decomposition.table_grid import TableOutcome
 from models.decomposition.terms import DecompositionCell
 from models.estimates import Estimate, Method, in_words
@@ -26,28 +25,6 @@ from models.samples import Sample
 
 FEWEST_REPEATS = 20
 """Degrees of freedom below which repeated inputs do not tell the noise."""
-
-
-@dataclass(frozen=True)
-class TableCurves:
-    """The learning curve of the learner, and the one whose limit is R(f_m); either may be None.
-
-    The limit is that of f~ or of f^, whichever has the smaller risk at the largest n: both are functions of the space,
-    so the lower one is nearer to its best.
-    """
-
-    trained: LearningCurve | None
-    limit: LearningCurve | None
-
-
-def table_curves(outcome: TableOutcome, randomness: Randomness) -> TableCurves:
-    """The curves of one width; all of them resample the same seeds and rows, so that differences are paired."""
-    trained = fit_learning_curve(outcome.sample_sizes, outcome.trained, randomness)
-    minimal = fit_learning_curve(
-        outcome.sample_sizes, outcome.best_on_sample, randomness, coefficients=outcome.coefficients
-    )
-    lower = float(outcome.best_on_sample[:, -1].mean()) < float(outcome.trained[:, -1].mean())
-    return TableCurves(trained, minimal if minimal is not None and (lower or trained is None) else trained)
 
 
 def pure_noise(rows: Sample) -> Estimate | None:
@@ -66,15 +43,6 @@ def pure_noise(rows: Sample) -> Estimate | None:
     residual = labels - (means / counts[:, None])[group]
     value = float((residual**2).sum()) / freedom
     return Estimate(value=value, standard_error=value * math.sqrt(2 / freedom), method="monte_carlo")
-
-
-def two_way(losses: Float[Tensor, "s i"], method: Method = "monte_carlo") -> Estimate:
-    """Mean over seeds and test rows; the error is that of seeds plus that of rows, as in grids with a known target."""
-    by_row, by_seed = losses.mean(dim=0), losses.mean(dim=1)
-    variance = float(by_row.var(unbiased=True)) / len(by_row) if len(by_row) > 1 else 0.0
-    if len(by_seed) > 1:
-        variance += float(by_seed.var(unbiased=True)) / len(by_seed)
-    return Estimate(value=float(losses.mean()), standard_error=math.sqrt(variance), method=method)
 
 
 def table_grid_estimates(
@@ -137,41 +105,6 @@ def _known(**estimates: Estimate | None) -> dict[str, Estimate]:
 def _over_seeds(values: Float[Tensor, " s"]) -> Estimate:
     error = float(values.std(unbiased=True)) / math.sqrt(len(values)) if len(values) > 1 else None
     return Estimate(value=float(values.mean()), standard_error=error, method="monte_carlo")
-
-
-def table_advice(
-    outcome: TableOutcome, place: int, curves: TableCurves, optimization: Estimate, wider: TableOutcome | None
-) -> Advice:
-    """What is expected to lower the learner's risk most, by more than two standard errors, or nothing.
-
-    data: the learner's curve at 2n. width: the next width of the grid at the same n, measured, seeds and test rows
-    paired. training: the optimization term, all of which is the most that longer training can win.
-    """
-    size, trained = outcome.sample_sizes[place], outcome.trained[:, place]
-    gains: dict[str, tuple[Estimate, str]] = {}
-    if curves.trained is not None:
-        saved = curves.trained.step(size, 2 * size)
-        gains["data"] = saved, f"twice the rows (n = {2 * size})"
-    if wider is not None:
-        gains["width"] = two_way(trained - wider.trained[:, place]), "the next width of the grid"
-    if optimization.value > 0:
-        gains["training"] = optimization, "training to the end"
-    standing = {buy: gain for buy, gain in gains.items() if _stands_out(gain[0])}
-    risk = in_words(two_way(trained))
-    if not standing:
-        known = "; more sample sizes would tell what data buy" if curves.trained is None else ""
-        because = f"Buy nothing: no purchase is expected to lower the risk {risk} by more than its error bar{known}."
-        return Advice(buy="nothing", because=because)
-    buy = max(standing, key=lambda name: standing[name][0].value)
-    gain, what = standing[buy]
-    others = "; ".join(f"{text}: {in_words(other)}" for name, (other, text) in gains.items() if name != buy)
-    because = f"Buy {buy}: {what} is expected to lower the risk {risk} by {in_words(gain)}"
-    because += f" ({others})." if others else "."
-    return Advice.model_validate({"buy": buy, "because": because})
-
-
-def _stands_out(gain: Estimate) -> bool:
-    return gain.value > 0 and gain.value > SIGNIFICANT * (gain.standard_error or 0.0)
 
 
 def table_row(cell: DecompositionCell) -> dict[str, Any]:
