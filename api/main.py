@@ -24,6 +24,7 @@ from api.routes import (
     inference_protocol,
     jobs,
     learned_models,
+    pages,
     predictions,
 )
 from api.serving.sessions import ModelSessions
@@ -42,6 +43,7 @@ ROUTERS = (
     inference_protocol.router,
     api_keys.router,
     health.router,
+    pages.router,
 )
 
 
@@ -82,6 +84,9 @@ def create_app(settings: ApiSettings, doorbell: Doorbell | None = None) -> FastA
         version=version("riskscope"),
         summary="Supervised learning with its error explained: approximation, estimation, optimization, and bounds.",
         lifespan=lifespan,
+        # api/routes/pages.py serves /docs from this installation instead of a content delivery network.
+        docs_url=None,
+        redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.closing = closing
