@@ -13,6 +13,8 @@ from api.authentication import Authenticator, Principal
 from api.doorbell import Doorbell
 from api.errors import Forbidden
 from api.metrics import Metrics
+from api.serving.capacity import PredictionCapacity
+from api.serving.directory import ModelDirectory
 from api.serving.sessions import ModelSessions
 from api.settings import ApiSettings
 from db.artefact_store import ArtefactStore
@@ -30,6 +32,8 @@ class Services:
     authenticator: Authenticator
     metrics: Metrics
     sessions: ModelSessions
+    directory: ModelDirectory
+    capacity: PredictionCapacity
     closing: threading.Event
 
 
@@ -44,6 +48,23 @@ AppServices = Annotated[Services, Depends(get_services)]
 _BEARER = HTTPBearer(auto_error=False, description="An API key. Not needed on loopback while no key exists.")
 
 
+async def authenticated(services: Services, authorization: str | None, *scopes: str) -> Principal:
+    """The principal of an Authorization header, who has one of the scopes.
+
+    Raises:
+        Unauthenticated: see `Authenticator.authenticate`.
+        Forbidden: none of the scopes.
+    """
+    if services.authenticator.remembers(authorization):
+        # A hop to a worker thread would cost a seventh of a one-row prediction.
+        principal = services.authenticator.authenticate(authorization)
+    else:
+        principal = await run_in_threadpool(services.authenticator.authenticate, authorization)
+    if not any(principal.may(scope) for scope in scopes):
+        raise Forbidden(f"This key lacks the scope {' or '.join(map(repr, scopes))}.")
+    return principal
+
+
 def principal_with(*scopes: str) -> Callable[..., Awaitable[Principal]]:
     """A dependency that authenticates and demands one of the scopes."""
 
@@ -52,15 +73,7 @@ def principal_with(*scopes: str) -> Callable[..., Awaitable[Principal]]:
         services: AppServices,
         _: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
     ) -> Principal:
-        authorization = request.headers.get("authorization")
-        if services.authenticator.remembers(authorization):
-            # A hop to a worker thread would cost a seventh of a one-row prediction.
-            principal = services.authenticator.authenticate(authorization)
-        else:
-            principal = await run_in_threadpool(services.authenticator.authenticate, authorization)
-        if not any(principal.may(scope) for scope in scopes):
-            raise Forbidden(f"This key lacks the scope {' or '.join(map(repr, scopes))}.")
-        return principal
+        return await authenticated(services, request.headers.get("authorization"), *scopes)
 
     return authenticate
 

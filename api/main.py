@@ -21,12 +21,15 @@ from api.routes import (
     datasets,
     decompositions,
     health,
+    inference,
     inference_protocol,
     jobs,
     learned_models,
     pages,
     predictions,
 )
+from api.serving.capacity import PredictionCapacity
+from api.serving.directory import ModelDirectory
 from api.serving.sessions import ModelSessions
 from api.settings import ApiSettings
 from db.artefact_store import ArtefactStore
@@ -39,7 +42,6 @@ ROUTERS = (
     jobs.router,
     decompositions.router,
     learned_models.router,
-    predictions.router,
     inference_protocol.router,
     api_keys.router,
     health.router,
@@ -60,6 +62,8 @@ def create_app(settings: ApiSettings, doorbell: Doorbell | None = None) -> FastA
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         database = Database(settings)
         store = ArtefactStore(settings.artefact_directory)
+        sessions = ModelSessions(store, settings.model_cache_bytes)
+        metrics.cached_models.set_function(lambda: len(sessions))
         services = Services(
             settings=settings,
             database=database,
@@ -68,13 +72,16 @@ def create_app(settings: ApiSettings, doorbell: Doorbell | None = None) -> FastA
             authenticator=Authenticator(settings, database),
             metrics=metrics,
             closing=closing,
-            sessions=ModelSessions(store, settings.model_cache_bytes),
+            sessions=sessions,
+            directory=ModelDirectory(database, sessions),
+            capacity=PredictionCapacity(settings.prediction_threads, settings.max_waiting_predictions),
         )
         app.state.services = services
         try:
             yield
         finally:
             closing.set()
+            services.capacity.close()
             services.sessions.close()
             services.doorbell.close()
             database.close()
@@ -101,5 +108,7 @@ def create_app(settings: ApiSettings, doorbell: Doorbell | None = None) -> FastA
     install_error_handlers(app)
     for router in ROUTERS:
         app.include_router(router)
+    # In front, and as they are: see LeanRoute.
+    app.router.routes[:0] = [*predictions.router.routes, *inference.router.routes]
     app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]
     return app

@@ -6,9 +6,7 @@ from typing import Annotated
 from fastapi import Path
 from sqlalchemy.orm import Session
 
-from api.dependencies import Services
 from api.errors import NotFound
-from api.serving.sessions import ServedModel
 from db.repositories.learned_models import LearnedModels
 from db.tables import LearnedModel
 
@@ -52,19 +50,3 @@ def learned_model(session: Session, owner: str, name: str, version: str | None =
         what = f"learned model {name!r}" if version is None else f"version or alias {version!r} of model {name!r}"
         raise NotFound(f"There is no {what}.")
     return model
-
-
-def served_model(services: Services, owner: str, name: str, version: str | None = None) -> ServedModel:
-    """The open session of the model that a path names. Reads the database and perhaps a file: for worker threads.
-
-    The row is read each time, so that a moved alias counts for the very next request, in every process.
-
-    Raises:
-        NotFound: there is none of this owner.
-        ServingFailure: its file is damaged.
-    """
-    with services.database.reading() as session:
-        model = learned_model(session, owner, name, version)
-    served = services.sessions.open(model)
-    services.metrics.cached_models.set(len(services.sessions))
-    return served

@@ -1,6 +1,8 @@
 """Settings of the API process, read from RISKSCOPE_*. Every cap that a client can meet is here, with its number."""
 
 import ipaddress
+import os
+import sys
 
 import psutil
 from pydantic import Field, SecretStr
@@ -23,6 +25,15 @@ class ApiSettings(ServiceSettings):
     max_dataset_columns: int = Field(default=10_000, ge=1)
     max_dataset_cells: int = Field(default=250_000_000, ge=1, description="Cap of rows times columns.")
     max_prediction_rows: int = Field(default=100_000, ge=1, description="Cap of the rows of one prediction request.")
+    prediction_threads: int = Field(
+        default_factory=lambda: (
+            len(psutil.Process().cpu_affinity()) if sys.platform == "linux" else os.cpu_count() or 1
+        ),
+        ge=1,
+        description="Large predictions that are computed at the same time.",
+    )
+    max_waiting_predictions: int = Field(default=128, ge=0, description="Of those that wait; one more answers 429.")
+    prediction_timeout_seconds: float = Field(default=30.0, gt=0, description="A prediction takes longer: 503.")
     max_queued_jobs: int = Field(default=10_000, ge=1, description="A full queue answers 429.")
     max_attempts: int = Field(default=3, ge=1, le=100, description="Attempts of a job whose worker is lost.")
     max_job_memory_bytes: int = Field(

@@ -1,49 +1,45 @@
-"""The Open Inference Protocol (v2) with Triton's binary tensors."""
+"""The Open Inference Protocol (v2) but for inference itself: health, metadata, statistics, repository."""
 
+from collections.abc import Iterator
 from importlib.metadata import version as distribution_version
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Response
+from fastapi import APIRouter, Depends
 from sqlalchemy import literal, select
+from sqlalchemy.orm import Session
 
 from api.authentication import Principal
-from api.dependencies import AppServices, Predictor, Services, principal_with
-from api.resolution import ModelName, VersionOrAlias, learned_model, served_model
-from api.routes.predictions import RawBody
+from api.dependencies import AppServices, Services, principal_with
+from api.resolution import ModelName, VersionOrAlias, learned_model
 from api.schemas.inference_protocol import (
     Datatype,
-    InferenceAnswerDocument,
     ModelMetadata,
     ModelNames,
     Readiness,
+    RepositoryEntry,
+    RepositoryIndexRequest,
     ServerMetadata,
+    StatisticsDocument,
     TensorMetadata,
-    inference_body_document,
 )
-from api.serving.inference_answer import HEADER_LENGTH, write_answer
-from api.serving.inference_request import read_request
 from api.serving.inputs import TEXTS, input_schema
 from api.serving.sessions import OUTPUT
 from db.repositories.learned_models import LearnedModels
+from db.tables import LearnedModel
 
 router = APIRouter(prefix="/v2", tags=["inference protocol"])
 
 PLATFORM = "onnxruntime_onnx"
+EXTENSIONS = ["binary_tensor_data", "classification", "statistics"]
 _LONGEST_PAGE = 1000
 
 Asker = Annotated[Principal, Depends(principal_with("predict", "read"))]
-HeaderLength = Annotated[
-    str | None,
-    Header(alias=HEADER_LENGTH, description="Length of the JSON header where binary tensors follow it."),
-]
 
 
 @router.get("", summary="Server metadata")
 def server_metadata() -> ServerMetadata:
     """Name, version and extensions."""
-    return ServerMetadata(
-        name="riskscope", version=distribution_version("riskscope"), extensions=["binary_tensor_data"]
-    )
+    return ServerMetadata(name="riskscope", version=distribution_version("riskscope"), extensions=EXTENSIONS)
 
 
 @router.get("/health/live", summary="Whether the process lives", response_model_exclude_none=True)
@@ -74,6 +70,14 @@ def model_names(services: AppServices, principal: Asker) -> ModelNames:
             after = page.items[-1].id
 
 
+@router.get("/models/stats", summary="Statistics of every model that this process served")
+def all_statistics(services: AppServices, principal: Asker) -> StatisticsDocument:
+    """Since the process began; versions that it has not served are left out."""
+    with services.database.reading() as session:
+        models = [model for model in _versions(session, principal.owner) if services.sessions.is_known(model.id)]
+    return _statistics(services, models)
+
+
 @router.get("/models/{name}", summary="Metadata of a model")
 def newest_metadata(services: AppServices, principal: Asker, name: ModelName) -> ModelMetadata:
     """Tensors of the newest version, and every version."""
@@ -90,8 +94,8 @@ def version_metadata(
 
 @router.get("/models/{name}/ready", summary="Whether a model can be asked", response_model_exclude_none=True)
 def newest_ready(services: AppServices, principal: Asker, name: ModelName) -> Readiness:
-    """Opens the model, so that the next prediction does not wait for it."""
-    return Readiness(name=served_model(services, principal.owner, name).name, ready=True)
+    """Opens and warms the model; the answer comes when that is done."""
+    return Readiness(name=services.directory.look(principal.owner, name).name, ready=True)
 
 
 @router.get(
@@ -100,58 +104,62 @@ def newest_ready(services: AppServices, principal: Asker, name: ModelName) -> Re
     response_model_exclude_none=True,
 )
 def version_ready(services: AppServices, principal: Asker, name: ModelName, version: VersionOrAlias) -> Readiness:
-    """Opens the version, so that the next prediction does not wait for it."""
-    return Readiness(name=served_model(services, principal.owner, name, version).name, ready=True)
+    """Opens and warms the version; the answer comes when that is done."""
+    return Readiness(name=services.directory.look(principal.owner, name, version).name, ready=True)
 
 
-_BINARY = {200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}}
+@router.get("/models/{name}/stats", summary="Statistics of every version of a model")
+def model_statistics(services: AppServices, principal: Asker, name: ModelName) -> StatisticsDocument:
+    """What this process did since it began."""
+    with services.database.reading() as session:
+        learned_model(session, principal.owner, name)
+        models = list(_versions(session, principal.owner, name))
+    return _statistics(services, models)
 
 
-@router.post(
-    "/models/{name}/infer",
-    summary="Infer with the newest version",
-    response_model=InferenceAnswerDocument,
-    responses=_BINARY,  # type: ignore[arg-type]
-    openapi_extra=inference_body_document(),
-)
-def infer_with_newest(
-    services: AppServices,
-    principal: Predictor,
-    name: ModelName,
-    body: RawBody,
-    header_length: HeaderLength = None,
-) -> Response:
-    """Tensors in, tensors out."""
-    return _infer(services, principal.owner, name, None, body, header_length)
+@router.get("/models/{name}/versions/{version}/stats", summary="Statistics of a version")
+def version_statistics(
+    services: AppServices, principal: Asker, name: ModelName, version: VersionOrAlias
+) -> StatisticsDocument:
+    """What this process did since it began."""
+    with services.database.reading() as session:
+        model = learned_model(session, principal.owner, name, version)
+    return _statistics(services, [model])
 
 
-@router.post(
-    "/models/{name}/versions/{version}/infer",
-    summary="Infer with a version, or with what an alias points at",
-    response_model=InferenceAnswerDocument,
-    responses=_BINARY,  # type: ignore[arg-type]
-    openapi_extra=inference_body_document(),
-)
-def infer_with_version(
-    services: AppServices,
-    principal: Predictor,
-    name: ModelName,
-    version: VersionOrAlias,
-    body: RawBody,
-    header_length: HeaderLength = None,
-) -> Response:
-    """Tensors in, tensors out."""
-    return _infer(services, principal.owner, name, version, body, header_length)
+@router.post("/repository/index", summary="Every version of every model, and whether it is warm")
+def repository_index(
+    services: AppServices, principal: Asker, wanted: RepositoryIndexRequest | None = None
+) -> list[RepositoryEntry]:
+    """READY is open and warm in this process; the others are opened by their first request, or by asking `/ready`."""
+    with services.database.reading() as session:
+        models = list(_versions(session, principal.owner))
+    entries = [_entry(model, services.sessions.is_open(model.id)) for model in models]
+    only_ready = wanted is not None and wanted.ready
+    return [entry for entry in entries if entry.state == "READY" or not only_ready]
 
 
-def _infer(
-    services: Services, owner: str, name: str, version: str | None, body: bytes, header_length: str | None
-) -> Response:
-    model = served_model(services, owner, name, version)
-    request = read_request(body, header_length, model.inputs, services.settings.max_prediction_rows)
-    answer = write_answer(request, model, model.predict(request.rows))
-    services.metrics.predictions.labels("open_inference").inc(len(request.rows))
-    return Response(answer.body, media_type=answer.media_type, headers=answer.headers)
+def _versions(session: Session, owner: str, name: str | None = None) -> Iterator[LearnedModel]:
+    models = LearnedModels(session, owner)
+    after: str | None = None
+    while True:
+        page = models.every_version_page(name=name, limit=_LONGEST_PAGE, after=after)
+        yield from page.items
+        if not page.has_more:
+            return
+        after = page.items[-1].id
+
+
+def _statistics(services: Services, models: list[LearnedModel]) -> StatisticsDocument:
+    entries = [services.sessions.statistics(model.id).document(model.name, model.version) for model in models]
+    return StatisticsDocument.model_validate({"model_stats": entries})
+
+
+def _entry(model: LearnedModel, is_open: bool) -> RepositoryEntry:
+    reason = "" if is_open else "not open in this process; its first request opens it"
+    return RepositoryEntry(
+        name=model.name, version=str(model.version), state="READY" if is_open else "UNAVAILABLE", reason=reason
+    )
 
 
 def _metadata(services: Services, owner: str, name: str, version: str | None) -> ModelMetadata:

@@ -81,8 +81,8 @@ def delete_version(services: AppServices, principal: Submitter, name: ModelName,
             models.delete(model)
     except IntegrityError as error:
         raise Conflict(f"An alias was just pointed at version {version} of {name!r}.") from error
+    services.directory.forget(principal.owner, name)
     services.sessions.forget(model.id)
-    services.metrics.cached_models.set(len(services.sessions))
     # After the commit: a row without files would be worse than files without a row.
     for entry in model.files.values():
         services.store.remove(entry["uri"])
@@ -92,13 +92,15 @@ def delete_version(services: AppServices, principal: Submitter, name: ModelName,
 def put_alias(
     services: AppServices, principal: Submitter, name: ModelName, alias: AliasName, target: AliasTarget
 ) -> AliasDocument:
-    """Creates or moves it; the next prediction by this alias is answered by that version."""
+    """Creates or moves it. Predictions by this alias are answered by that version: here from the next one on, in other
+    processes of the API within a second."""
     check_words(name, alias)
     if alias.isdecimal():
         raise field_problem("alias", "An alias must not be a number: numbers are versions.")
     with services.database.unit_of_work() as session:
         model = learned_model(session, principal.owner, name, str(target.version))
         LearnedModels(session, principal.owner).point(name, alias, model.version)
+    services.directory.forget(principal.owner, name)
     return AliasDocument(name=name, alias=alias, version=target.version)
 
 
@@ -109,6 +111,7 @@ def delete_alias(services: AppServices, principal: Submitter, name: ModelName, a
     with services.database.unit_of_work() as session:
         if not LearnedModels(session, principal.owner).unpoint(name, alias):
             raise NotFound(f"There is no alias {alias!r} of model {name!r}.")
+    services.directory.forget(principal.owner, name)
 
 
 @router.get(

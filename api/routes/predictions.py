@@ -1,80 +1,68 @@
-"""Native prediction.
+"""Native prediction: a table in, a table out."""
 
-The routes are `def`: the alias must be looked up in the database for every request (about 300 µs, more where the
-database is remote), which may not hold up the event loop. One hop to a worker thread (about 100 µs) then covers the
-parsing and the run as well; for the run of one row alone (about 10 µs) it would not be worth it.
-"""
-
-from typing import Annotated, Any
-
-import orjson
 from fastapi import APIRouter, Depends, Request, Response
 
-from api.dependencies import AppServices, Predictor, Services
-from api.errors import Unprocessable, UnsupportedMediaType
-from api.resolution import ModelName, VersionOrAlias, served_model
-from api.schemas.predictions import PredictionDocument, request_body_document
+from api.dependencies import principal_with
+from api.errors import Unprocessable
+from api.lean_route import LeanRoute
+from api.prediction_flow import Answer, Asked, answer_prediction
+from api.resolution import ModelName, VersionOrAlias
+from api.schemas.predictions import PredictionDocument, answer_documents, request_body_document
 from api.serving.rows import check_finite_predictions
+from api.serving.table_answers import ENCODERS, JSON, Predictions, answer_media_type
 from api.serving.table_bodies import decode_rows
 
-router = APIRouter(tags=["predictions"])
+
+def named(name: ModelName) -> None:
+    """Documents the path; the flow reads it."""
 
 
-async def raw_body(request: Request) -> bytes:
-    """The bytes of the body, which must not be compressed."""
-    if request.headers.get("content-encoding", "identity").lower() not in ("", "identity"):
-        raise UnsupportedMediaType("A compressed body (Content-Encoding) is not read here.")
-    return await request.body()
+def named_version(name: ModelName, version: VersionOrAlias) -> None:
+    """Documents the path; the flow reads it."""
 
 
-RawBody = Annotated[bytes, Depends(raw_body)]
+router = APIRouter(
+    tags=["predictions"],
+    route_class=LeanRoute,
+    dependencies=[Depends(principal_with("predict"))],
+    generate_unique_id_function=lambda route: route.name,
+)
 
 
 @router.post(
     "/v1/models/{name}/predict",
     summary="Predict with the newest version of a model",
+    dependencies=[Depends(named)],
     response_model=PredictionDocument,
+    responses=answer_documents(),
     openapi_extra=request_body_document(),
 )
-def predict_with_newest(
-    request: Request, services: AppServices, principal: Predictor, name: ModelName, body: RawBody
-) -> Response:
-    """One prediction for each row of the body."""
-    return _predict(services, principal.owner, name, None, body, request.headers.get("content-type"))
+async def predict_with_newest(request: Request) -> Response:
+    """One prediction for each row of the body; what Accept asks for, JSON where it asks for nothing."""
+    return await answer_prediction(request, "native", _predict)
 
 
 @router.post(
     "/v1/models/{name}/versions/{version}/predict",
     summary="Predict with a version of a model, or with what an alias points at",
+    dependencies=[Depends(named_version)],
     response_model=PredictionDocument,
+    responses=answer_documents(),
     openapi_extra=request_body_document(),
 )
-def predict_with_version(
-    request: Request,
-    services: AppServices,
-    principal: Predictor,
-    name: ModelName,
-    version: VersionOrAlias,
-    body: RawBody,
-) -> Response:
-    """One prediction for each row of the body."""
-    return _predict(services, principal.owner, name, version, body, request.headers.get("content-type"))
+async def predict_with_version(request: Request) -> Response:
+    """One prediction for each row of the body; what Accept asks for, JSON where it asks for nothing."""
+    return await answer_prediction(request, "native", _predict)
 
 
-def _predict(
-    services: Services, owner: str, name: str, version: str | None, body: bytes, content_type: str | None
-) -> Response:
-    model = served_model(services, owner, name, version)
-    rows = decode_rows(body, content_type, model.inputs, services.settings.max_prediction_rows)
-    predictions = model.predict(rows)
-    check_finite_predictions(predictions, Unprocessable)
-    services.metrics.predictions.labels("native").inc(len(rows))
-    document: dict[str, Any] = {
-        "predictions": predictions,
-        "outputs": model.output_names,
-        "model": {"name": model.name, "version": model.version},
-    }
-    labels = model.labels(predictions)
-    if labels is not None:
-        document["labels"] = labels
-    return Response(orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json")
+def _predict(asked: Asked) -> Answer:
+    # Before anything is computed for a client that cannot read it.
+    media_type = answer_media_type(asked.headers.get("accept", ""))
+    model = asked.model
+    rows = decode_rows(asked.body, asked.headers.get("content-type"), model.inputs, asked.max_rows)
+    outputs = asked.predict(rows)
+    check_finite_predictions(outputs, Unprocessable)
+    body = ENCODERS[media_type](Predictions(model, outputs, model.labels(outputs)))
+    # JSON says it in the body.
+    told = {} if media_type == JSON else {"X-Model-Name": model.name, "X-Model-Version": str(model.version)}
+    return Answer(body, media_type, told)

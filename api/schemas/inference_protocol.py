@@ -48,6 +48,66 @@ class ModelMetadata(BaseModel):
     outputs: list[TensorMetadata]
 
 
+class DurationStatistic(BaseModel):
+    """So many requests, so many nanoseconds of all of them."""
+
+    count: int
+    ns: int
+
+
+class InferenceStatistics(BaseModel):
+    """By outcome, and for what succeeded by phase: waiting, reading the body, the model's run, writing the answer."""
+
+    success: DurationStatistic
+    fail: DurationStatistic
+    queue: DurationStatistic
+    compute_input: DurationStatistic
+    compute_infer: DurationStatistic
+    compute_output: DurationStatistic
+
+
+class BatchStatistic(BaseModel):
+    """Requests of at most `batch_size` rows, a power of two, and of more than half of it."""
+
+    batch_size: int
+    compute_input: DurationStatistic
+    compute_infer: DurationStatistic
+    compute_output: DurationStatistic
+
+
+class ModelStatisticsEntry(BaseModel):
+    """A version since this process began. `last_inference`: milliseconds since 1970; `inference_count`: rows."""
+
+    name: str
+    version: str
+    last_inference: int
+    inference_count: int
+    execution_count: int
+    inference_stats: InferenceStatistics
+    batch_stats: list[BatchStatistic]
+
+
+class StatisticsDocument(BaseModel):
+    """One entry for each version."""
+
+    model_stats: list[ModelStatisticsEntry]
+
+
+class RepositoryIndexRequest(BaseModel):
+    """`ready` true: only what is open and warm."""
+
+    ready: bool = False
+
+
+class RepositoryEntry(BaseModel):
+    """A stored version."""
+
+    name: str
+    version: str
+    state: Literal["READY", "UNAVAILABLE"]
+    reason: str
+
+
 class RequestTensor(BaseModel):
     """An input: numbers, or categories as BYTES where a model has text columns.
 
@@ -62,7 +122,7 @@ class RequestTensor(BaseModel):
 
 
 class RequestedOutput(BaseModel):
-    """An output to answer with; `parameters.binary_data` asks for raw bytes."""
+    """An output to answer with; `parameters.binary_data` asks for raw bytes, `classification` for the n largest."""
 
     name: Literal["outputs"]
     parameters: dict[str, Any] | None = None
@@ -78,12 +138,15 @@ class InferenceRequestDocument(BaseModel):
 
 
 class AnswerTensor(BaseModel):
-    """An output, flat in row-major order; the datatype is the input's, FP64 for integers."""
+    """An output, flat in row-major order; the datatype is the input's, FP64 for integers.
+
+    Where classes were asked for it is BYTES, each "value:index:label".
+    """
 
     name: str
-    datatype: Literal["FP32", "FP64"]
+    datatype: Literal["FP32", "FP64", "BYTES"]
     shape: list[int]
-    data: list[float]
+    data: list[float | str]
 
 
 class InferenceAnswerDocument(BaseModel):

@@ -51,6 +51,21 @@ class RecordsBody(BaseModel):
     records: list[dict[str, Cell]] = Field(min_length=1)
 
 
+_BYTES = {"schema": {"type": "string", "format": "binary"}}
+_CSV = {"schema": {"type": "string", "description": "UTF-8, with a header of column names."}}
+_BINARY_FORMS = (
+    "application/vnd.apache.arrow.stream",
+    "application/vnd.apache.arrow.file",
+    "application/vnd.apache.parquet",
+    "application/x-npy",
+)
+
+
+def answer_documents() -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI answers beside JSON: columns as in `outputs`, and `label` of a classification (but for NPY)."""
+    return {200: {"content": {"text/csv": _CSV, **dict.fromkeys(_BINARY_FORMS, _BYTES)}}}
+
+
 def request_body_document() -> dict[str, Any]:
     """The OpenAPI request body. The route reads the bytes itself: pydantic would take ten times as long."""
     forms = [form.model_json_schema() for form in (RowsBody, ColumnsBody, RecordsBody)]
@@ -59,8 +74,8 @@ def request_body_document() -> dict[str, Any]:
             "required": True,
             "content": {
                 "application/json": {"schema": {"oneOf": forms}, "example": {"rows": [[0.1, 0.2], [0.3, 0.4]]}},
-                "text/csv": {"schema": {"type": "string", "description": "UTF-8, with a header of column names."}},
-                "application/x-npy": {"schema": {"type": "string", "format": "binary"}},
+                "text/csv": _CSV,
+                **dict.fromkeys(_BINARY_FORMS, _BYTES),
             },
         }
     }

@@ -8,9 +8,10 @@ import orjson
 from numpy.typing import NDArray
 
 from api.errors import Malformed
-from api.serving.inference_request import DATATYPES, InferenceRequest
+from api.serving.inference_request import DATATYPES, TEXT_DATATYPE, InferenceRequest
 from api.serving.rows import check_finite_predictions
 from api.serving.sessions import OUTPUT, ServedModel
+from api.serving.table_answers import level_text
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 
@@ -27,24 +28,43 @@ class InferenceAnswer:
 def write_answer(request: InferenceRequest, model: ServedModel, predictions: NDArray[np.float64]) -> InferenceAnswer:
     """`predictions` [N, k] in the datatype of the request, with the model's certificate as parameters.
 
+    Where the request asked for n classes: texts [N, n] "value:index:label", the largest outputs first, the label being
+    the class, or the name of the output where the model is no classification.
+
     Raises:
         Malformed: a prediction is not finite, or not in that datatype.
     """
     with np.errstate(over="ignore"):
-        values = predictions.astype(DATATYPES[request.datatype])
+        values = predictions.astype(DATATYPES[request.datatype], copy=False)
     check_finite_predictions(values, Malformed)
-    tensor: dict[str, Any] = {"name": OUTPUT, "datatype": request.datatype, "shape": list(values.shape)}
-    if request.binary:
-        tensor["parameters"] = {"binary_data_size": values.nbytes}
-    else:
-        tensor["data"] = values.reshape(-1)
-    document: dict[str, Any] = {"model_name": model.name, "model_version": str(model.version), "outputs": [tensor]}
+    document: dict[str, Any] = {"model_name": model.name, "model_version": str(model.version)}
     if request.id is not None:
         document["id"] = request.id
     if model.certificate is not None:
         document["parameters"] = model.certificate
-    header = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
+    if request.classes is None:
+        tensor: dict[str, Any] = {"name": OUTPUT, "datatype": request.datatype, "shape": list(values.shape)}
+        flat: Any
+        flat, raw = values.reshape(-1), values.tobytes() if request.binary else b""
+    else:
+        texts = _classes(values, model, request.classes)
+        tensor = {"name": OUTPUT, "datatype": TEXT_DATATYPE, "shape": [len(texts), len(texts[0])]}
+        flat = [text for row in texts for text in row]
+        raw = b"".join(len(text.encode()).to_bytes(4, "little") + text.encode() for text in flat)
+    document["outputs"] = [tensor]
     if request.binary:
-        headers = {HEADER_LENGTH: str(len(header))}
-        return InferenceAnswer(header + values.tobytes(), "application/octet-stream", headers)
-    return InferenceAnswer(header, "application/json", {})
+        tensor["parameters"] = {"binary_data_size": len(raw)}
+        header = orjson.dumps(document)
+        return InferenceAnswer(header + raw, "application/octet-stream", {HEADER_LENGTH: str(len(header))})
+    tensor["data"] = flat
+    return InferenceAnswer(orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY), "application/json", {})
+
+
+def _classes(values: NDArray[Any], model: ServedModel, wanted: int) -> list[list[str]]:
+    labels = model.output_names if model.classes is None else tuple(level_text(level) for level in model.classes)
+    # Stable: of equal outputs the first one wins, as in the native answer.
+    places = np.argsort(-values, axis=1, kind="stable")[:, :wanted]
+    return [
+        [f"{values[row, place]}:{place}:{labels[place]}" for place in chosen]
+        for row, chosen in enumerate(places.tolist())
+    ]

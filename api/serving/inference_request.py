@@ -1,5 +1,7 @@
 """Open Inference Protocol requests to rows: JSON tensors, and Triton's binary tensors behind a JSON header.
 
+Triton's `classification` of an output and `timeout` of a request (microseconds) are read as well.
+
 Every refusal is a 400, as Open Inference clients expect.
 """
 
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 
 from api.errors import Malformed, TooLarge
 from api.serving.inputs import NUMBERS, TEXTS, InputSchema, ModelRows
+from api.serving.json_arrays import inference_document
 from api.serving.rows import unusable_number
 from api.serving.sessions import OUTPUT
 
@@ -27,12 +30,18 @@ TEXT_DATATYPE = "BYTES"
 
 @dataclass(frozen=True)
 class InferenceRequest:
-    """What was asked. `datatype` of the answer is the input's, FP64 for integers; `binary`: tensors as raw bytes."""
+    """What was asked. `datatype` of the answer is the input's, FP64 for integers; `binary`: tensors as raw bytes.
+
+    `classes`: so many of the largest outputs, as texts, instead of the outputs themselves; None: the outputs.
+    `timeout_seconds`: how long the client waits; None: as long as the server.
+    """
 
     id: str | None
     rows: ModelRows
     datatype: str
     binary: bool
+    classes: int | None = None
+    timeout_seconds: float | None = None
 
 
 def read_request(body: bytes, header_length: str | None, schema: InputSchema, max_rows: int) -> InferenceRequest:
@@ -43,12 +52,7 @@ def read_request(body: bytes, header_length: str | None, schema: InputSchema, ma
         TooLarge: more than `max_rows` rows.
     """
     header, tail = _split(body, header_length)
-    try:
-        document = orjson.loads(header)
-    except orjson.JSONDecodeError as error:
-        raise Malformed("The request is not valid JSON.") from error
-    if type(document) is not dict:
-        raise Malformed("The request must be a JSON object.")
+    document = _document(header, in_json=not tail)
     request_id = document.get("id")
     if request_id is not None and type(request_id) is not str:
         raise Malformed("'id' must be a string.")
@@ -69,7 +73,21 @@ def read_request(body: bytes, header_length: str | None, schema: InputSchema, ma
         raise TooLarge(f"{count} rows; one request may hold at most {max_rows}.")
     rows = _rows(values, count, schema)
     datatypes = [tensor["datatype"] for tensor in tensors if tensor["datatype"].startswith("FP")]
-    return InferenceRequest(request_id, rows, datatypes[0] if datatypes else "FP64", _wants_binary(document))
+    binary, classes = _wanted(document)
+    datatype = datatypes[0] if datatypes else "FP64"
+    return InferenceRequest(request_id, rows, datatype, binary, classes, _timeout_seconds(document))
+
+
+def _document(header: bytes, in_json: bool) -> dict[str, Any]:
+    document = inference_document(header) if in_json else None
+    if document is None:
+        try:
+            document = orjson.loads(header)
+        except orjson.JSONDecodeError as error:
+            raise Malformed("The request is not valid JSON.") from error
+    if type(document) is not dict:
+        raise Malformed("The request must be a JSON object.")
+    return document
 
 
 def _rows(values: Mapping[str, NDArray[Any]], count: int, schema: InputSchema) -> ModelRows:
@@ -117,9 +135,8 @@ def _parameters(holder: dict[str, Any]) -> dict[str, Any]:
         return {}
     if type(parameters) is not dict:
         raise Malformed("'parameters' must be an object.")
-    for name in ("shared_memory_region", "classification"):
-        if name in parameters:
-            raise Malformed(f"The parameter {name!r} is not supported.")
+    if "shared_memory_region" in parameters:
+        raise Malformed("The parameter 'shared_memory_region' is not supported.")
     return parameters
 
 
@@ -149,7 +166,7 @@ def _values(
     size = _parameters(tensor).get("binary_data_size")
     if size is None:
         flat = _flat(tensor, shape)
-        return (_texts(flat) if datatype == TEXT_DATATYPE else _numbers(flat, datatype)), position
+        return (_texts(list(flat)) if datatype == TEXT_DATATYPE else _numbers(flat, datatype)), position
     if type(size) is not int or size < 0 or size > len(tail) - position or "data" in tensor:
         raise Malformed(
             f"Input {tensor['name']!r}: 'binary_data_size' must be the number of this tensor's bytes behind the "
@@ -167,7 +184,10 @@ def _values(
     return np.frombuffer(tail, dtype=DATATYPES[datatype], count=math.prod(shape), offset=position), end
 
 
-def _numbers(flat: list[Any], datatype: str) -> NDArray[Any]:
+def _numbers(flat: list[Any] | NDArray[np.float64], datatype: str) -> NDArray[Any]:
+    if isinstance(flat, np.ndarray):
+        with np.errstate(over="ignore"):
+            return flat.astype(DATATYPES[datatype], copy=False)
     numbers = frozenset((int, float, type(None)) if datatype.startswith("FP") else (int,))
     if not numbers.issuperset(map(type, flat)):
         place = next(index for index, value in enumerate(flat) if type(value) not in numbers)
@@ -208,11 +228,11 @@ def _binary_texts(content: bytes, count: int) -> NDArray[Any]:
     return texts
 
 
-def _flat(tensor: dict[str, Any], shape: tuple[int, int]) -> list[Any]:
+def _flat(tensor: dict[str, Any], shape: tuple[int, int]) -> list[Any] | NDArray[np.float64]:
     data, name = tensor.get("data"), tensor["name"]
-    if type(data) is not list:
+    if not isinstance(data, list | np.ndarray):
         raise Malformed(f"Input {name!r}: 'data' must be a list.")
-    if data and type(data[0]) is list:
+    if type(data) is list and data and type(data[0]) is list:
         if len(data) != shape[0] or not all(type(row) is list and len(row) == shape[1] for row in data):
             raise Malformed(f"Input {name!r}: the nested data do not have the shape {list(shape)}.")
         return list(chain.from_iterable(data))
@@ -223,15 +243,30 @@ def _flat(tensor: dict[str, Any], shape: tuple[int, int]) -> list[Any]:
     return data
 
 
-def _wants_binary(document: dict[str, Any]) -> bool:
-    wanted = _parameters(document).get("binary_data_output", False)
+def _timeout_seconds(document: dict[str, Any]) -> float | None:
+    timeout = _parameters(document).get("timeout")
+    if timeout is None or timeout == 0:
+        return None
+    if type(timeout) is not int or timeout < 0:
+        raise Malformed("'timeout' must be a number of microseconds.")
+    return timeout / 1e6
+
+
+def _wanted(document: dict[str, Any]) -> tuple[bool, int | None]:
+    """Whether the output is wanted as raw bytes, and how many classes of it."""
+    binary, classes = _parameters(document).get("binary_data_output", False), None
     outputs = document.get("outputs")
     if outputs is not None and (type(outputs) is not list or not all(type(tensor) is dict for tensor in outputs)):
         raise Malformed("'outputs' must be a list of tensors.")
+    if len(outputs or ()) > 1:
+        raise Malformed("An output is asked for twice.")
     for tensor in outputs or ():
         if tensor.get("name") != OUTPUT:
             raise Malformed(f"Unknown output; this model has one output, {OUTPUT!r}.")
-        wanted = _parameters(tensor).get("binary_data", wanted)
-    if type(wanted) is not bool:
+        binary = _parameters(tensor).get("binary_data", binary)
+        classes = _parameters(tensor).get("classification")
+    if type(binary) is not bool:
         raise Malformed("'binary_data' and 'binary_data_output' must be true or false.")
-    return wanted
+    if classes is not None and (type(classes) is not int or classes < 1):
+        raise Malformed("'classification' must be a number of classes.")
+    return binary, classes

@@ -1,10 +1,14 @@
 """Open ONNX sessions of served models: a cache with a memory budget, one opening per model at a time."""
 
 import hashlib
+import math
 import threading
+import time
 from collections import OrderedDict
+from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +17,7 @@ from onnxruntime import InferenceSession, SessionOptions
 
 from api.errors import Problem
 from api.serving.inputs import NUMBERS, TEXTS, InputSchema, ModelRows, input_schema
+from api.serving.statistics import ModelStatistics
 from db.artefact_store import ArtefactStore
 from db.tables import LearnedModel
 
@@ -21,6 +26,10 @@ ELEMENT_TYPES: dict[str, type[np.floating[Any]]] = {"FP32": np.float32, "FP64": 
 
 SLICE_ROWS = 512
 """Rows of one run: the activations of a larger batch leave the cache, and each run's memory stays bounded."""
+
+QUICK_SECONDS = 0.001
+MOST_QUICK_BYTES = 2**16
+"""What may be computed on the event loop: a run of this long, of a body that is parsed as fast."""
 
 SESSION_BYTES_PER_FILE_BYTE = 3
 """An open session holds the parsed graph, its initializers and packed copies of the matrices."""
@@ -33,12 +42,25 @@ class ServingFailure(Problem):
 
 
 @dataclass(frozen=True)
+class RunTimes:
+    """Seconds of a run of one row and of a whole slice, measured when the model was warmed."""
+
+    one_row: float
+    whole_slice: float
+
+    def of(self, rows: int) -> float:
+        """About how long `rows` will take, by a straight line through the two."""
+        return self.one_row + max(0.0, self.whole_slice - self.one_row) * rows / SLICE_ROWS
+
+
+@dataclass(frozen=True)
 class ServedModel:
-    """A version that is open. `certificate`: risk_upper_bound, loss_cap, confidence and sample_size, or None.
+    """A version that is open and warm. `certificate`: risk_upper_bound, loss_cap, confidence and sample_size, or None.
 
     `classes`: the levels of a classification's target in the order of the outputs, None otherwise.
     """
 
+    id: str
     name: str
     version: int
     inputs: InputSchema
@@ -48,16 +70,37 @@ class ServedModel:
     certificate: dict[str, Any] | None
     estimated_bytes: int
     session: InferenceSession
+    statistics: ModelStatistics
+    times: RunTimes = RunTimes(0.0, 0.0)
 
-    def predict(self, rows: ModelRows) -> NDArray[np.float64]:
-        """Outputs [N, k] in label units. Runs in the caller's thread; many threads may call."""
+    @cached_property
+    def quick_bytes(self) -> int:
+        """A body of at most this length is computed in less time than a hop to another thread may cost.
+
+        Reckoned at eight bytes a value: text has more, and a FP32 tensor half of it.
+        """
+        width = max(1, len(self.inputs.columns))
+        room = QUICK_SECONDS - self.times.one_row
+        rows = int(room / max(self.times.of(1) - self.times.one_row, 1e-9)) if room > 0 else 0
+        return min(MOST_QUICK_BYTES, 8 * width * rows)
+
+    def predict(self, rows: ModelRows, check: Callable[[], None] | None = None) -> NDArray[np.float64]:
+        """Outputs [N, k] in label units. Runs in the caller's thread; many threads may call.
+
+        `check` is called before every slice but the first, and may raise to end the run.
+        """
         feeds: dict[str, NDArray[Any]] = {}
         if NUMBERS in self.inputs.tensors:
             feeds[NUMBERS] = np.ascontiguousarray(rows.numbers, dtype=ELEMENT_TYPES[self.dtype])
         if rows.texts is not None:
             feeds[TEXTS] = rows.texts
+        if len(rows) <= SLICE_ROWS:
+            (whole,) = self.session.run([OUTPUT], feeds)
+            return np.asarray(whole, dtype=np.float64)
         outputs = np.empty((len(rows), len(self.output_names)))
         for start in range(0, len(rows), SLICE_ROWS):
+            if check is not None and start:
+                check()
             part = {name: tensor[start : start + SLICE_ROWS] for name, tensor in feeds.items()}
             (outputs[start : start + SLICE_ROWS],) = self.session.run([OUTPUT], part)
         return outputs
@@ -93,6 +136,7 @@ class ModelSessions:
         self._lock = threading.Lock()
         self._open: OrderedDict[str, ServedModel] = OrderedDict()
         self._opening: dict[str, Future[ServedModel]] = {}
+        self._statistics: dict[str, ModelStatistics] = {}
 
     def __len__(self) -> int:
         return len(self._open)
@@ -105,8 +149,21 @@ class ModelSessions:
                 self._open.move_to_end(model_id)
             return served
 
+    def is_open(self, model_id: str) -> bool:
+        """Whether a model is open and warm; it does not count as used."""
+        return model_id in self._open
+
+    def is_known(self, model_id: str) -> bool:
+        """Whether a model has been opened since the process began."""
+        return model_id in self._statistics
+
+    def statistics(self, model_id: str) -> ModelStatistics:
+        """What a model did in this process, since the process began: closing a session loses nothing."""
+        with self._lock:
+            return self._statistics.setdefault(model_id, ModelStatistics())
+
     def open(self, model: LearnedModel) -> ServedModel:
-        """The session of `model`, opened if need be; callers that meet an opening wait for it.
+        """The session of `model`, opened and warmed if need be; callers that meet an opening wait for it.
 
         Raises:
             ServingFailure: the file is missing, does not match its digest, or is no graph of this manifest.
@@ -138,9 +195,10 @@ class ModelSessions:
         return served
 
     def forget(self, model_id: str) -> None:
-        """Drop a session; requests that hold it finish."""
+        """Drop the session of a deleted model and its statistics; requests that hold it finish."""
         with self._lock:
             self._open.pop(model_id, None)
+            self._statistics.pop(model_id, None)
 
     def close(self) -> None:
         """Drop every session."""
@@ -164,23 +222,42 @@ class ModelSessions:
         if hashlib.sha256(graph).hexdigest() != entry["sha256"]:
             raise ServingFailure(f"The stored graph of {what} does not match its digest.")
         try:
-            served = ServedModel(
-                name=model.name,
-                version=model.version,
-                inputs=input_schema(model.manifest),
-                output_names=tuple(model.manifest["output_names"]),
-                classes=_classes(model.manifest),
-                dtype=model.manifest["dtype"],
-                certificate=model.manifest.get("certificate"),
-                estimated_bytes=len(graph) * SESSION_BYTES_PER_FILE_BYTE,
-                session=_session(graph),
+            return _warmed(
+                ServedModel(
+                    id=model.id,
+                    name=model.name,
+                    version=model.version,
+                    inputs=input_schema(model.manifest),
+                    output_names=tuple(model.manifest["output_names"]),
+                    classes=_classes(model.manifest),
+                    dtype=model.manifest["dtype"],
+                    certificate=model.manifest.get("certificate"),
+                    estimated_bytes=len(graph) * SESSION_BYTES_PER_FILE_BYTE,
+                    session=_session(graph),
+                    statistics=self.statistics(model.id),
+                )
             )
-            # The first run allocates and checks that the graph has the manifest's shape.
-            texts = np.full((1, len(served.inputs.texts)), "", dtype=object) if served.inputs.texts else None
-            served.predict(ModelRows(np.zeros((1, len(served.inputs.numbers))), texts))
         except Exception as error:
             raise ServingFailure(f"The stored graph of {what} does not run.") from error
-        return served
+
+
+def _warmed(model: ServedModel) -> ServedModel:
+    """The model after runs of one row and of a whole slice, the shapes that requests have.
+
+    The first run allocates; it shows as well whether the graph has the manifest's shape.
+    """
+    seconds: dict[int, float] = {}
+    for rows, runs in ((1, 5), (SLICE_ROWS, 2)):
+        texts = np.full((rows, len(model.inputs.texts)), "", dtype=object) if model.inputs.texts else None
+        inputs = ModelRows(np.zeros((rows, len(model.inputs.numbers))), texts)
+        for _ in range(runs):
+            started = time.perf_counter()
+            outputs = model.predict(inputs)
+            # The least: whatever else the machine does only adds.
+            seconds[rows] = min(seconds.get(rows, math.inf), time.perf_counter() - started)
+        if outputs.shape != (rows, len(model.output_names)):
+            raise ValueError("the graph has other outputs than its manifest")
+    return replace(model, times=RunTimes(seconds[1], seconds[SLICE_ROWS]))
 
 
 def _classes(manifest: dict[str, Any]) -> tuple[float | str, ...] | None:

@@ -1,4 +1,4 @@
-"""Bodies of a native prediction: JSON, CSV or NPY to rows. A media type is a function in `DECODERS`."""
+"""Bodies of a native prediction to rows. A media type is a function in `DECODERS`."""
 
 import csv
 import io
@@ -11,7 +11,9 @@ import orjson
 from numpy.lib import format as npy
 
 from api.errors import Malformed, Unprocessable, UnsupportedMediaType, field_problem
+from api.serving.columnar_bodies import decode_arrow, decode_parquet
 from api.serving.inputs import InputColumn, InputSchema, ModelRows
+from api.serving.json_arrays import table_of_rows
 from api.serving.rows import (
     check_column_names,
     check_row_count,
@@ -41,6 +43,11 @@ def decode_rows(body: bytes, content_type: str | None, schema: InputSchema, max_
 
 
 def _decode_json(body: bytes, schema: InputSchema, max_rows: int) -> ModelRows:
+    if schema.only_complete_numbers:
+        table = table_of_rows(body, len(schema.columns))
+        # Every number of valid JSON is finite.
+        if table is not None and len(table) <= max_rows:
+            return ModelRows(table)
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -152,4 +159,9 @@ DECODERS: dict[str, Callable[[bytes, InputSchema, int], ModelRows]] = {
     "application/json": _decode_json,
     "text/csv": _decode_csv,
     "application/x-npy": _decode_npy,
+    "application/vnd.apache.arrow.stream": decode_arrow,
+    "application/vnd.apache.arrow.file": decode_arrow,
+    "application/vnd.apache.parquet": decode_parquet,
+    "application/parquet": decode_parquet,
+    "application/x-parquet": decode_parquet,
 }

@@ -91,6 +91,13 @@ class LearnedModels:
         query = select(LearnedModel).where(LearnedModel.owner == self.owner, LearnedModel.name == name)
         return page_by_id(self.session, query, LearnedModel.id, limit, after, order)
 
+    def every_version_page(self, *, name: str | None, limit: int, after: str | None) -> Page[LearnedModel]:
+        """Every version of every name, or of one, the oldest first."""
+        query = select(LearnedModel).where(LearnedModel.owner == self.owner)
+        if name is not None:
+            query = query.where(LearnedModel.name == name)
+        return page_by_id(self.session, query, LearnedModel.id, limit, after, "asc")
+
     def aliases(self, name: str) -> Sequence[ModelAlias]:
         """Aliases of a name, alphabetically."""
         query = select(ModelAlias).where(ModelAlias.owner == self.owner, ModelAlias.name == name)

@@ -1,11 +1,19 @@
 """Graphs small enough to check by hand, registered as learned models."""
 
-from collections.abc import Callable
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
+import uvicorn
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
@@ -35,6 +43,54 @@ def linear_graph(matrix: NDArray[np.float64], shift: float = 0.0) -> bytes:
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     return bytes(model.SerializeToString())
+
+
+@pytest.fixture
+def address(app) -> Iterator[str]:
+    """Where the application listens: a free port of loopback, for the length of a test."""
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    deadline = time.monotonic() + 30
+    while not server.started and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert server.started
+    host, port = server.servers[0].sockets[0].getsockname()[:2]
+    yield f"{host}:{port}"
+    server.should_exit = True
+    thread.join(timeout=30)
+    assert not thread.is_alive()
+
+
+@pytest.fixture
+def register_live(app, address) -> "Register":
+    """As `register`, with the application behind `address`."""
+    return lambda *args, **kwargs: register_linear(app.state.services, *args, **kwargs)
+
+
+@pytest.fixture
+def other_process(api_settings, services) -> Iterator[httpx.Client]:
+    """A client of a second API process over the same database and store; the process ends with the test."""
+    environment = os.environ | {
+        "RISKSCOPE_DATA_DIRECTORY": str(api_settings.data_directory),
+        "RISKSCOPE_DATABASE_URL": api_settings.database_url,
+        "RISKSCOPE_BROKER_URL": "memory://",
+    }
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(128)
+        port = listening.getsockname()[1]
+        command = [sys.executable, "-m", "api"]
+        environment["RISKSCOPE_SOCKET_FD"] = str(listening.fileno())
+        process = subprocess.Popen(command, env=environment, pass_fds=[listening.fileno()])
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+            # It answers once it has started: the socket listens already.
+            client.get("/livez").raise_for_status()
+            yield client
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
 
 
 Register = Callable[..., LearnedModel]
@@ -90,7 +146,7 @@ def store_model(
     job_id: str | None = None,
     bounds: tuple[dict[str, Any], ...] = (),
 ) -> LearnedModel:
-    """Files into the store, then the row that points at them."""
+    """Files into the store, then the row that points at them; the API does not wait until it notices."""
     with services.database.unit_of_work() as session:
         models = LearnedModels(session, owner)
         newest = models.resolve(name, None)
@@ -100,6 +156,7 @@ def store_model(
             staged = services.store.staging_directory() / role
             staged.write_bytes(content)
             files[role] = asdict(services.store.adopt(staged, f"models/{owner}/{name}/{version}/{role}"))
+        services.directory.forget(owner, name)
         return models.register(
             name=name,
             job_id=job_id,

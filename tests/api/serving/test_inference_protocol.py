@@ -143,7 +143,11 @@ def test_shape_that_lies_is_refused(shape):
         request([1, 2], outputs=[{"name": "nothing"}]),
         request([1, 2], outputs={}),
         request([1, 2], outputs=[{"name": "outputs", "parameters": {"binary_data": 1}}]),
-        request([1, 2], outputs=[{"name": "outputs", "parameters": {"classification": 2}}]),
+        request([1, 2], outputs=[{"name": "outputs", "parameters": {"classification": 0}}]),
+        request([1, 2], outputs=[{"name": "outputs", "parameters": {"classification": True}}]),
+        request([1, 2], outputs=[{"name": "outputs"}] * 2),
+        request([1, 2], parameters={"timeout": -1}),
+        request([1, 2], parameters={"timeout": "soon"}),
         request([1, 2], parameters=[]),
         {"inputs": [{**request([1, 2])["inputs"][0], "name": "x"}]},
         {"inputs": request([1, 2])["inputs"] * 2},
@@ -203,7 +207,7 @@ def test_metadata_describes_the_tensors(client, register):
 
 
 def test_server_says_what_it_is(client):
-    assert client.get("/v2").json()["extensions"] == ["binary_tensor_data"]
+    assert client.get("/v2").json()["extensions"] == ["binary_tensor_data", "classification", "statistics"]
     assert client.get("/v2/health/live").json() == {"live": True}
     assert client.get("/v2/health/ready").json() == {"ready": True}
 

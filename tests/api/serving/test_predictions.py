@@ -163,10 +163,11 @@ def test_refusal_is_a_problem_document(client, register):
     assert yaml.status_code == 415
 
 
-def test_compressed_body_is_refused_not_misread(client, register):
+def test_compressed_body_that_cannot_be_read_is_refused_not_misread(client, register):
     register()
-    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
-    assert client.post(PREDICT, content=b"\x1f\x8b", headers=headers).status_code == 415
+    for encoding, body, status in (("gzip", b"\x1f\x8b", 400), ("br", b"\x1f\x8b", 415)):
+        headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
+        assert client.post(PREDICT, content=body, headers=headers).status_code == status
 
 
 def test_cap_of_rows_answers_with_its_number(client, register):
