@@ -27,6 +27,7 @@ from api.routes import (
     learned_models,
     pages,
     predictions,
+    report,
 )
 from api.serving.capacity import PredictionCapacity
 from api.serving.directory import ModelDirectory
@@ -40,6 +41,7 @@ ROUTERS = (
     catalogue.router,
     bounds.router,
     jobs.router,
+    report.router,
     decompositions.router,
     learned_models.router,
     inference_protocol.router,

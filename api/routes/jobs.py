@@ -215,16 +215,7 @@ def retry_job(
 def get_result(services: AppServices, principal: Reader, job_id: str) -> dict[str, Any]:
     """The summary of its experiment; its models and decompositions are resources of their own."""
     with services.database.reading() as session:
-        jobs = Jobs(session, principal.owner)
-        job = _found(jobs.get(job_id))
-        if job.status in ACTIVE:
-            raise Conflict(f"The job is {job.status}; there is no result yet.")
-        if job.status == JobStatus.FAILED:
-            reason = (job.error or {}).get("message", "no reason is known")
-            raise Conflict(f"The job failed: {reason}")
-        if job.status == JobStatus.CANCELLED:
-            raise Conflict("The job was cancelled; there is no result.")
-        return jobs.result(job_id) or {}
+        return finished_job(session, principal.owner, job_id)[1]
 
 
 @router.delete("/{job_id}", summary="Delete a finished job", status_code=204)
@@ -235,6 +226,25 @@ def delete_job(services: AppServices, principal: Submitter, job_id: str) -> None
         job = _found(jobs.get(job_id))
         if not jobs.delete(job_id):
             raise Conflict(f"The job is {job.status}; cancel it first.")
+
+
+def finished_job(session: Session, owner: str, job_id: str) -> tuple[Job, dict[str, Any]]:
+    """A job that succeeded, and its result.
+
+    Raises:
+        NotFound: there is no such job.
+        Conflict: it has no result, or none yet.
+    """
+    jobs = Jobs(session, owner)
+    job = _found(jobs.get(job_id))
+    if job.status in ACTIVE:
+        raise Conflict(f"The job is {job.status}; there is no result yet.")
+    if job.status == JobStatus.FAILED:
+        reason = (job.error or {}).get("message", "no reason is known")
+        raise Conflict(f"The job failed: {reason}")
+    if job.status == JobStatus.CANCELLED:
+        raise Conflict("The job was cancelled; there is no result.")
+    return job, jobs.result(job_id) or {}
 
 
 def _found(job: Job | None) -> Job:

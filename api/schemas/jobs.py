@@ -53,6 +53,7 @@ class JobLinks(BaseModel):
     result: str
     cancel: str
     retry: str
+    report: str
     decompositions: str
 
 
@@ -135,6 +136,7 @@ def job_document(job: Job) -> JobDocument:
             result=f"{here}/result",
             cancel=f"{here}/cancel",
             retry=f"{here}/retry",
+            report=f"{here}/report",
             decompositions=f"/v1/decompositions?job_id={job.id}",
         ),
     )

@@ -71,9 +71,11 @@ export function plate({ title, name, view, choices = [], wide = false, level = "
     values[choice] = value;
     refresh();
   };
+  const signs = () => [...legend.children].map((item) => ({ label: item.textContent, sign: item.querySelector("svg") }));
+  const fullTitle = () => [title, ...choices.map((choice) => choice.options.find(([value]) => value === values[choice.name])?.[1])].join(", ");
   const file = (suffix) => [name, ...Object.values(values)].join("-") + suffix;
   const save = {
-    SVG: () => saveAs(new Blob([standaloneSvg(drawing.querySelector("svg"), title)], { type: "image/svg+xml" }), file(".svg")),
+    SVG: () => saveAs(new Blob([standaloneSvg(drawing.querySelector("svg"), fullTitle(), signs())], { type: "image/svg+xml" }), file(".svg")),
     CSV: () => saveAs(new Blob([csv(shown.columns, shown.rows)], { type: "text/csv" }), file(".csv")),
   };
 

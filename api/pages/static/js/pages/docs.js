@@ -3,6 +3,13 @@
 import { apiKey } from "../core/api.js";
 import { startPage } from "../core/shell.js";
 
+// Swagger UI has dark colours of its own, by a class of the document.
+const system = matchMedia("(prefers-color-scheme: dark)");
+const root = document.documentElement;
+const colours = () => root.classList.toggle("dark-mode", (root.dataset.theme ?? (system.matches ? "dark" : "light")) === "dark");
+system.addEventListener("change", colours);
+new MutationObserver(colours).observe(root, { attributeFilter: ["data-theme"] });
+colours();
 startPage();
 globalThis.SwaggerUIBundle({
   url: "/openapi.json",

@@ -11,6 +11,6 @@ export function resultView(result, cells) {
   if (cells.length) parts.push(...decompositionView(cells, result.readings ?? []));
   else if (result.risks) parts.push(...fitView(result));
   else if (result.bounds) parts.push(...boundsView(result.bounds, result.joint_confidence));
-  parts.push(element("section", {}, element("details", {}, element("summary", {}, "The result as JSON"), element("pre", { tabindex: "0", class: "tall" }, JSON.stringify(result, null, 1)))));
+  parts.push(element("details", { class: "after" }, element("summary", {}, "The result as JSON"), element("pre", { tabindex: "0", class: "tall" }, JSON.stringify(result, null, 1))));
   return parts;
 }
