@@ -10,6 +10,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.concurrency import run_in_threadpool
 
 from api.authentication import Authenticator, Principal
+from api.dataset_files.reading import FileReaders
 from api.doorbell import Doorbell
 from api.errors import Forbidden
 from api.metrics import Metrics
@@ -34,6 +35,7 @@ class Services:
     sessions: ModelSessions
     directory: ModelDirectory
     capacity: PredictionCapacity
+    readers: FileReaders
     closing: threading.Event
 
 

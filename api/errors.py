@@ -21,6 +21,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import OperationalError
+from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
@@ -134,7 +135,9 @@ def _from_request_validation(error: RequestValidationError) -> Problem:
     if any(item["type"] == "json_invalid" for item in everything):
         return Malformed("The body is not valid JSON.")
     in_body = [item for item in everything if item["loc"] and item["loc"][0] == "body"]
-    errors = field_errors(in_body, error.body, ("body",))
+    # A form's fields are the members of a body, too.
+    body = dict(error.body) if isinstance(error.body, FormData) else error.body
+    errors = field_errors(in_body, body, ("body",))
     errors += [
         FieldError(pointer=str(item["loc"][-1]), detail=str(item["msg"]))
         for item in everything

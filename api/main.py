@@ -8,6 +8,8 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from api.authentication import Authenticator
+from api.dataset_files.caps import ReadingLimits
+from api.dataset_files.reading import FileReaders
 from api.dependencies import Services
 from api.doorbell import Doorbell
 from api.errors import install_error_handlers
@@ -66,6 +68,11 @@ def create_app(settings: ApiSettings, doorbell: Doorbell | None = None) -> FastA
         store = ArtefactStore(settings.artefact_directory)
         sessions = ModelSessions(store, settings.model_cache_bytes)
         metrics.cached_models.set_function(lambda: len(sessions))
+        limits = ReadingLimits(
+            seconds=settings.max_reading_seconds,
+            memory_bytes=settings.max_reading_memory_bytes,
+            parallel=settings.max_parallel_readings,
+        )
         services = Services(
             settings=settings,
             database=database,
@@ -77,13 +84,16 @@ def create_app(settings: ApiSettings, doorbell: Doorbell | None = None) -> FastA
             sessions=sessions,
             directory=ModelDirectory(database, sessions),
             capacity=PredictionCapacity(settings.prediction_threads, settings.max_waiting_predictions),
+            readers=FileReaders(limits, spare=settings.spare_reading_process),
         )
         app.state.services = services
+        services.readers.warm()
         try:
             yield
         finally:
             closing.set()
             services.capacity.close()
+            services.readers.close()
             services.sessions.close()
             services.doorbell.close()
             database.close()

@@ -1,12 +1,10 @@
 """Settings of the API process, read from RISKSCOPE_*. Every cap that a client can meet is here, with its number."""
 
 import ipaddress
-import os
-import sys
 
-import psutil
 from pydantic import Field, SecretStr
 
+from api.machine import memory_bytes, processors
 from db.settings import ServiceSettings
 
 
@@ -24,11 +22,18 @@ class ApiSettings(ServiceSettings):
     max_dataset_rows: int = Field(default=10_000_000, ge=1)
     max_dataset_columns: int = Field(default=10_000, ge=1)
     max_dataset_cells: int = Field(default=250_000_000, ge=1, description="Cap of rows times columns.")
+    max_decoded_bytes: int = Field(default=4 * 2**30, ge=2**20, description="Cap of an upload's values, decompressed.")
+    max_reading_seconds: float = Field(default=300.0, gt=0, description="An upload that takes longer to read is 413.")
+    max_reading_memory_bytes: int = Field(
+        default_factory=lambda: min(4 * 2**30, memory_bytes() // 2),
+        ge=2**28,
+        description="Memory of the process that reads an upload.",
+    )
+    max_parallel_readings: int = Field(default=2, ge=1, le=64, description="Uploads read at the same time.")
+    spare_reading_process: bool = Field(default=True, description="Keep a process ready for the next upload.")
     max_prediction_rows: int = Field(default=100_000, ge=1, description="Cap of the rows of one prediction request.")
     prediction_threads: int = Field(
-        default_factory=lambda: (
-            len(psutil.Process().cpu_affinity()) if sys.platform == "linux" else os.cpu_count() or 1
-        ),
+        default_factory=processors,
         ge=1,
         description="Large predictions that are computed at the same time.",
     )
@@ -37,7 +42,7 @@ class ApiSettings(ServiceSettings):
     max_queued_jobs: int = Field(default=10_000, ge=1, description="A full queue answers 429.")
     max_attempts: int = Field(default=3, ge=1, le=100, description="Attempts of a job whose worker is lost.")
     max_job_memory_bytes: int = Field(
-        default_factory=lambda: int(0.8 * psutil.virtual_memory().total),
+        default_factory=lambda: int(0.8 * memory_bytes()),
         ge=1,
         description="A job planned above this is refused before it is queued.",
     )

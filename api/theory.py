@@ -74,6 +74,9 @@ def table_shape(rows: int, columns: Sequence[Mapping[str, Any]]) -> TableShape:
         incomplete={column["name"]: missing for column in columns if (missing := _missing(column))},
         infinite={column["name"]: column["infinite"] for column in columns if column.get("infinite")},
         distinct={column["name"]: column["distinct"] for column in columns if column.get("distinct") is not None},
+        first_text_rows={
+            column["name"]: column["first_text_row"] for column in columns if column.get("first_text_row") is not None
+        },
     )
 
 

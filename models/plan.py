@@ -11,7 +11,8 @@ class TableShape(BaseModel):
 
     `columns` in file order; `numeric` names those of numbers, `dates` those of dates and times, which are text.
     `incomplete` counts missing values, `infinite` infinite ones, by the columns that have any; `distinct` counts the
-    values of columns that have at most MOST_LEVELS, missing ones apart.
+    values of columns that have at most MOST_LEVELS, missing ones apart. `first_text_rows`: of text columns that are
+    numbers for the most part, the first row, from 1, whose cell is none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -23,6 +24,7 @@ class TableShape(BaseModel):
     incomplete: dict[str, int] = {}
     infinite: dict[str, int] = {}
     distinct: dict[str, int] = {}
+    first_text_rows: dict[str, int] = {}
 
 
 class Plan(BaseModel):

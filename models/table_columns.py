@@ -61,7 +61,9 @@ def choose_columns(
     for role, names in roles:
         for name in names:
             if name not in shape.numeric and name not in categories:
-                _refuse(role, f"Column {name!r} holds text: name it in category_columns to encode its values one-hot.")
+                first = f", first in row {shape.first_text_rows[name]}" if name in shape.first_text_rows else ""
+                advice = "name it in category_columns to encode its values one-hot."
+                _refuse(role, f"Column {name!r} holds text{first}: {advice}")
     classification = not categories.isdisjoint(target_columns)
     if classification and len(target_columns) > 1:
         _refuse("target_columns", "A target that is a category stands alone: name one target column.")

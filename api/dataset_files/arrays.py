@@ -1,5 +1,6 @@
 """NPZ with the arrays `x` (inputs, a row an example, further axes flattened) and `y` (labels)."""
 
+import contextlib
 import math
 import zipfile
 from collections.abc import Iterator
@@ -11,7 +12,10 @@ import pyarrow as pa
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
-from api.dataset_files.canonical import NUMBER, Caps, TableSource, guarded, reading_as, refuse_file
+from api.dataset_files.canonical import TableSource, guarded, reading_as
+from api.dataset_files.caps import Caps
+from api.dataset_files.column_counts import NUMBER
+from api.dataset_files.refusals import refuse_file
 
 _BATCH_CELLS = 2**20
 _MAX_HEADER_BYTES = 10_000
@@ -55,27 +59,33 @@ class _Member:
 
 def read_npz(path: Path, caps: Caps) -> TableSource:
     """Columns x1..xd, then y for one label or y1..yk. Nothing is unpickled."""
-    with reading_as("NPZ"):
-        try:
-            archive = zipfile.ZipFile(path)
-            inputs, labels = _Member(archive, "x"), _Member(archive, "y")
-        except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
-            raise ValueError("not an archive that can be opened") from error
-    if len(labels.shape) > 2 or inputs.columns == 0 or labels.columns == 0:
-        refuse_file("'y' must be a vector or a matrix, and neither array may be without columns.")
-    if inputs.rows != labels.rows:
-        refuse_file(f"'x' has {inputs.rows} rows and 'y' has {labels.rows}.")
-    caps.check(inputs.rows, inputs.columns + labels.columns)
-    names = [f"x{index}" for index in range(1, inputs.columns + 1)]
-    names += ["y"] if labels.columns == 1 else [f"y{index}" for index in range(1, labels.columns + 1)]
-    return TableSource(names, [NUMBER] * len(names), guarded(_batches(inputs, labels, names), "NPZ"))
+    with contextlib.ExitStack() as until_it_is_refused:
+        with reading_as("NPZ"):
+            try:
+                # The file itself: an archive keeps it open while any member is.
+                archive = zipfile.ZipFile(until_it_is_refused.enter_context(path.open("rb")))
+                inputs, labels = _Member(archive, "x"), _Member(archive, "y")
+            except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+                raise ValueError("not an archive that can be opened") from error
+        if len(labels.shape) > 2 or inputs.columns == 0 or labels.columns == 0:
+            refuse_file("'y' must be a vector or a matrix, and neither array may be without columns.")
+        if inputs.rows != labels.rows:
+            refuse_file(f"'x' has {inputs.rows} rows and 'y' has {labels.rows}.")
+        caps.check(inputs.rows, inputs.columns + labels.columns)
+        names = [f"x{index}" for index in range(1, inputs.columns + 1)]
+        names += ["y"] if labels.columns == 1 else [f"y{index}" for index in range(1, labels.columns + 1)]
+        batches = guarded(_batches(until_it_is_refused.pop_all(), inputs, labels, names), "NPZ")
+    return TableSource(names, [NUMBER] * len(names), batches)
 
 
-def _batches(inputs: _Member, labels: _Member, names: list[str]) -> Iterator[pa.RecordBatch]:
+def _batches(
+    file: contextlib.ExitStack, inputs: _Member, labels: _Member, names: list[str]
+) -> Iterator[pa.RecordBatch]:
     rows = max(1, _BATCH_CELLS // len(names))
-    try:
-        for x, y in zip(inputs.batches(rows), labels.batches(rows), strict=True):
-            columns = [pa.array(np.ascontiguousarray(column)) for column in (*x.T, *y.T)]
-            yield pa.RecordBatch.from_arrays(columns, names=names)
-    except (zipfile.BadZipFile, RuntimeError) as error:
-        raise ValueError("the archive is damaged") from error
+    with file:
+        try:
+            for x, y in zip(inputs.batches(rows), labels.batches(rows), strict=True):
+                columns = [pa.array(np.ascontiguousarray(column)) for column in (*x.T, *y.T)]
+                yield pa.RecordBatch.from_arrays(columns, names=names)
+        except (zipfile.BadZipFile, RuntimeError) as error:
+            raise ValueError("the archive is damaged") from error

@@ -1,48 +1,34 @@
-"""The canonical file: how columns become numbers or text, what is counted, and what is refused."""
+"""The canonical file: how columns become numbers or text, and what is refused on the way."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from api.errors import TooLarge, field_problem
-from api.theory import MOST_LEVELS
+from api.dataset_files.caps import Caps
+from api.dataset_files.column_counts import DATE, NUMBER, TEXT, ColumnCounts
+from api.dataset_files.refusals import FileRefused, refuse_file
 
-NUMBER, TEXT, DATE = "number", "text", "date"
 MAX_NAME_LENGTH = 500
 
 
 @dataclass(frozen=True)
-class Caps:
-    """The largest table that is taken."""
-
-    rows: int
-    columns: int
-    cells: int
-
-    def check(self, rows: int, columns: int) -> None:
-        """Refuse a table of this shape where it is too large. Raises TooLarge with the number."""
-        if columns > self.columns:
-            raise TooLarge(f"The table has {columns} columns; at most {self.columns} are allowed.")
-        if rows > self.rows:
-            raise TooLarge(f"The table has more than {self.rows} rows, the most that are allowed.")
-        if rows * columns > self.cells:
-            raise TooLarge(f"The table has more than {self.cells} cells (rows times columns), the most allowed.")
-
-
-@dataclass(frozen=True)
 class TableSource:
-    """A table to be written: batches whose columns are float64 (NUMBER) or string (TEXT, DATE) already."""
+    """A table to be written: batches whose columns are float64 (NUMBER) or string (TEXT, DATE) already.
+
+    `first_text_rows`: of text columns that are numbers for the most part, the first row that is none, from 1.
+    """
 
     names: Sequence[str]
     types: Sequence[str]
     batches: Iterator[pa.RecordBatch]
+    first_text_rows: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def schema(self) -> pa.Schema:
@@ -59,18 +45,18 @@ class TableDescription:
     columns: list[dict[str, Any]]
 
 
-def refuse_file(detail: str) -> NoReturn:
-    """The upload is no table that can be used; `detail` never quotes its values."""
-    raise field_problem("/file", detail)
-
-
 @contextmanager
 def reading_as(format_name: str) -> Iterator[None]:
-    """Whatever a decoder trips over means that the file is not of this format; its message may quote the data."""
+    """Whatever a decoder trips over means that the file is not of this format; its message may quote the data.
+
+    A decoder that ran out of memory is told apart: the reading process answers for its limit.
+    """
     try:
         yield
-    except (pa.ArrowException, ValueError, OSError, KeyError, EOFError) as error:
-        raise field_problem("/file", f"The file cannot be read as {format_name}.") from error
+    except MemoryError:
+        raise
+    except (pa.ArrowException, ValueError, OSError, KeyError, EOFError, RecursionError) as error:
+        raise FileRefused(f"The file cannot be read as {format_name}.") from error
 
 
 def guarded(batches: Iterator[pa.RecordBatch], format_name: str) -> Iterator[pa.RecordBatch]:
@@ -110,7 +96,19 @@ def kind_of(name: str, data_type: pa.DataType) -> str:
         return DATE
     if any(test(data_type) for test in (is_.is_string, is_.is_large_string, is_.is_string_view)):
         return TEXT
-    return refuse_file(f"Column {name!r} holds values of type {data_type}; numbers, booleans and text are allowed.")
+    # A nested type's own name can be as long as its file.
+    shown = str(data_type)[:100]
+    return refuse_file(f"Column {name!r} holds values of type {shown}; numbers, booleans and text are allowed.")
+
+
+def decoded_bytes(column: pa.Array) -> int:
+    """Bytes of a column's values as they will be written, before a dictionary is spread over its rows."""
+    if not pa.types.is_dictionary(column.type):
+        return int(column.nbytes)
+    values = column.dictionary
+    if kind_of("", values.type) != TEXT:
+        return 8 * len(column)
+    return int(pc.sum(pc.binary_length(values).take(column.indices)).as_py() or 0) + 8 * len(column)
 
 
 def canonical_column(column: pa.Array, kind: str) -> pa.Array:
@@ -128,51 +126,25 @@ def write_canonical(source: TableSource, destination: Path, caps: Caps) -> Table
     """Write the batches one by one, counting.
 
     Raises:
-        Unprocessable: there is no row.
-        TooLarge: more rows or cells than the caps allow; what was written so far is the caller's to remove.
+        FileRefused: there is no row, a text holds NUL, or there are more rows, cells or bytes than the caps allow;
+            what was written so far is the caller's to remove.
     """
-    rows = 0
-    counts = [_Counts(kind) for kind in source.types]
+    rows = decoded = 0
+    counts = [ColumnCounts(kind, caps.levels) for kind in source.types]
     with pq.ParquetWriter(destination, source.schema) as writer:
         for batch in source.batches:
             rows += batch.num_rows
+            decoded += batch.nbytes
             caps.check(rows, len(source.names))
-            for count, column in zip(counts, batch.columns, strict=True):
+            caps.check_bytes(decoded)
+            for name, count, column in zip(source.names, counts, batch.columns, strict=True):
+                if count.kind == TEXT and pc.any(pc.match_substring(column, "\x00")).as_py():
+                    refuse_file(f"Column {name!r} holds a text with NUL, which no database stores.")
                 count.add(column)
             writer.write_batch(batch)
     if rows == 0:
         refuse_file("The table has no rows.")
-    described = zip(source.names, counts, strict=True)
-    return TableDescription(rows, [{"name": name, **count.description()} for name, count in described])
-
-
-class _Counts:
-    """What is counted of one column while it is written."""
-
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
-        self.nulls = self.non_finite = self.infinite = 0
-        self.values: set[Any] | None = set()
-
-    def add(self, column: pa.Array) -> None:
-        """Count one batch."""
-        self.nulls += column.null_count
-        if self.kind == NUMBER:
-            finite = pc.sum(pc.is_finite(column)).as_py() or 0
-            self.non_finite += len(column) - column.null_count - finite
-            self.infinite += pc.sum(pc.is_inf(column)).as_py() or 0
-            column = column.filter(pc.is_finite(column), null_selection_behavior="drop")
-        if self.values is not None:
-            self.values.update(pc.unique(column.drop_null()).to_pylist())
-            if len(self.values) > MOST_LEVELS:
-                self.values = None
-
-    def description(self) -> dict[str, Any]:
-        """The members of the column's description."""
-        return {
-            "type": self.kind,
-            "nulls": self.nulls,
-            "non_finite": self.non_finite,
-            "infinite": self.infinite,
-            "distinct": None if self.values is None else len(self.values),
-        }
+    columns = []
+    for name, count in zip(source.names, counts, strict=True):
+        columns.append({"name": name, **count.description(), "first_text_row": source.first_text_rows.get(name)})
+    return TableDescription(rows, columns)

@@ -10,25 +10,36 @@ import pyarrow.json as pajson
 import pyarrow.parquet as pq
 
 from api.dataset_files.canonical import (
-    Caps,
     TableSource,
     canonical_column,
     check_names,
+    decoded_bytes,
     guarded,
     kind_of,
     reading_as,
 )
+from api.dataset_files.caps import Caps
+from api.dataset_files.column_counts import NUMBER
 
 _BATCH_CELLS = 2**20
 _ARROW_FILE_MAGIC = b"ARROW1"
 
 
 def read_parquet(path: Path, caps: Caps) -> TableSource:
-    """The shape is checked before any column is decoded."""
+    """The shape and the decompressed size are checked before any column is decoded.
+
+    Texts stay in their dictionary until it is known how large they become: a page of a few bytes can name one long
+    text a million times.
+    """
     with reading_as("Parquet"):
-        file = pq.ParquetFile(path)
-        schema, rows = file.schema_arrow, file.metadata.num_rows
-    caps.check(rows, len(schema.names))
+        schema = pq.read_schema(path)
+    texts = [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)]
+    with reading_as("Parquet"):
+        file = pq.ParquetFile(path, read_dictionary=texts)
+        schema, metadata = file.schema_arrow, file.metadata
+    check_names(list(schema.names), caps)
+    caps.check(metadata.num_rows, len(schema.names))
+    caps.check_bytes(sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups)))
     batch_rows = max(1, _BATCH_CELLS // max(1, len(schema.names)))
     return _source(schema, file.iter_batches(batch_size=batch_rows, use_threads=False), "Parquet", caps)
 
@@ -60,10 +71,16 @@ def _source(schema: pa.Schema, batches: Iterator[pa.RecordBatch], format_name: s
     types = [kind_of(field.name, field.type) for field in schema]
 
     def canonical() -> Iterator[pa.RecordBatch]:
+        rows = decoded = 0
         for batch in batches:
-            # Offsets and text of a foreign file are not to be trusted.
+            # Before anything is made of it: a column of nulls has any length in no bytes.
+            rows += batch.num_rows
+            caps.check(rows, len(names))
+            # Offsets, indices and text of a foreign file are not to be trusted.
             batch.validate(full=True)
-            pairs = zip(batch.columns, types, strict=True)
+            pairs = list(zip(batch.columns, types, strict=True))
+            decoded += sum(8 * len(column) if kind == NUMBER else decoded_bytes(column) for column, kind in pairs)
+            caps.check_bytes(decoded)
             columns = [canonical_column(column, kind) for column, kind in pairs]
             yield pa.RecordBatch.from_arrays(columns, names=names)
 

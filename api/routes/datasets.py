@@ -2,31 +2,56 @@
 
 import hashlib
 import math
-import secrets
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import pyarrow.parquet as pq
-from fastapi import APIRouter, File, Form, Query, UploadFile
+from fastapi import APIRouter, Depends, File, Form, Query, UploadFile
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from api.checked_route import CheckedRoute
-from api.dataset_files import Caps, canonicalise, format_of
+from api.dataset_files.canonical import TableDescription
+from api.dataset_files.caps import Caps
+from api.dataset_files.format_names import KNOWN_FORMATS, format_of
+from api.dataset_files.options import CsvOptions, Decimal, Delimiter, Encoding
+from api.dataset_files.reading import ReadersBusy
+from api.dataset_files.refusals import FileRefused
 from api.dependencies import AppServices, DatasetPages, Reader, Services, Submitter
-from api.errors import Conflict, NotFound, TooLarge, field_problem
+from api.errors import Conflict, NotFound, TooLarge, Unavailable, UnsupportedMediaType, field_problem
 from api.idempotency import IdempotencyHeader, Reply, fingerprint, reply_once
 from api.schemas.datasets import DatasetDocument, DatasetList, DatasetRows, dataset_document
 from api.schemas.lists import list_document
+from api.theory import MOST_LEVELS
 from db.identifiers import new_id
 from db.repositories.datasets import Datasets
 from db.repositories.jobs import Jobs
+from db.tables import Dataset
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"], route_class=CheckedRoute)
 
 _CHUNK_BYTES = 2**20
 _NO_DATASET = "There is no dataset with this id."
+
+
+def csv_options(
+    header: Annotated[
+        bool | None,
+        Form(description="CSV: whether the first row names the columns. Default: yes, refused where it holds numbers."),
+    ] = None,
+    delimiter: Annotated[Delimiter | None, Form(description="CSV: default is read off the first rows.")] = None,
+    encoding: Annotated[
+        Encoding | None, Form(description="CSV: default UTF-8, or what a byte order mark says.")
+    ] = None,
+    decimal: Annotated[
+        Decimal | None,
+        Form(description="CSV: what stands before decimals. Default: a point, refused where commas stand there."),
+    ] = None,
+) -> CsvOptions:
+    """How CSV is to be read, as form fields."""
+    return CsvOptions(header, delimiter, encoding, decimal)
 
 
 @router.post(
@@ -44,58 +69,64 @@ _NO_DATASET = "There is no dataset with this id."
 def upload_dataset(
     services: AppServices,
     principal: Submitter,
-    file: Annotated[UploadFile, File(description="CSV in UTF-8, Parquet, Arrow IPC, NDJSON, or NPZ with x and y.")],
+    file: Annotated[UploadFile, File(description="CSV, Parquet, Arrow IPC, NDJSON, or NPZ with x and y.")],
+    options: Annotated[CsvOptions, Depends(csv_options)],
     name: Annotated[str | None, Form(min_length=1, max_length=200, description="Default: the file's name.")] = None,
     idempotency_key: IdempotencyHeader = None,
 ) -> Response:
     """Numbers and booleans become float64, the rest stays text; missing and non-finite values are counted.
 
-    The format is told by the file's name, else by its media type.
+    The format is told by the file's name, else by its media type. The same bytes are one dataset: to read a CSV file
+    in another way, delete the first.
     """
     file_format = format_of(file.filename or "", file.content_type)
+    if file_format is None:
+        raise UnsupportedMediaType(KNOWN_FORMATS)
     shown_name = name or Path(file.filename or "").name[:200] or "dataset"
     if "\x00" in shown_name:
         raise field_problem("/name", "A name must not hold NUL.")
-    staged = services.store.staging_directory() / secrets.token_hex(16)
-    canonical = staged.with_suffix(".parquet")
     adopted: list[str] = []
     try:
-        digest = _stage(file, staged, services.settings.max_upload_bytes)
-        known = _known(services, principal.owner, digest)
-        if known is None:
-            described = canonicalise(staged, file_format, canonical, _caps(services))
+        with TemporaryDirectory(dir=services.store.staging_directory()) as folder:
+            staged, canonical = Path(folder) / "upload", Path(folder) / "canonical.parquet"
+            digest = _stage(file, staged, services.settings.max_upload_bytes)
+            known = _known(services, principal.owner, digest)
+            described = None
+            if known is None or options.given:
+                described = _read(services, staged, file_format, canonical, options)
+            # One who says how the file is to be read gets the dataset that was read so, or none.
+            if known is not None and described is not None and not _same_table(known, described):
+                raise Conflict(f"These bytes were read in another way as dataset {known.id}; delete that one first.")
 
-        def create(session: Session) -> Reply:
-            datasets = Datasets(session, principal.owner)
-            twin = datasets.with_sha256(digest)
-            if twin is not None:
-                return Reply(200, dataset_document(twin).model_dump(mode="json"))
-            if known is not None:
-                raise Conflict("The dataset of these bytes was deleted meanwhile; upload it again.")
-            identifier = new_id("ds")
-            adopted.append(services.store.adopt(canonical, f"datasets/{identifier}.parquet").uri)
-            dataset = datasets.add(
-                identifier=identifier,
-                name=shown_name,
-                sha256=digest,
-                format=file_format,
-                size_bytes=staged.stat().st_size,
-                rows=described.rows,
-                columns=described.columns,
-                uri=adopted[0],
-            )
-            document = dataset_document(dataset).model_dump(mode="json")
-            return Reply(201, document, {"Location": f"/v1/datasets/{identifier}"})
+            def create(session: Session) -> Reply:
+                datasets = Datasets(session, principal.owner)
+                twin = datasets.with_sha256(digest)
+                if twin is not None:
+                    return Reply(200, dataset_document(twin).model_dump(mode="json"))
+                if described is None:
+                    raise Conflict("The dataset of these bytes was deleted meanwhile; upload it again.")
+                identifier = new_id("ds")
+                adopted.append(services.store.adopt(canonical, f"datasets/{identifier}.parquet").uri)
+                dataset = datasets.add(
+                    identifier=identifier,
+                    name=shown_name,
+                    sha256=digest,
+                    format=file_format,
+                    size_bytes=staged.stat().st_size,
+                    rows=described.rows,
+                    columns=described.columns,
+                    uri=adopted[0],
+                )
+                document = dataset_document(dataset).model_dump(mode="json")
+                return Reply(201, document, {"Location": f"/v1/datasets/{identifier}"})
 
-        request = fingerprint("POST", "/v1/datasets", f"{digest}\n{file_format}\n{name}".encode())
-        reply = reply_once(services, principal.owner, idempotency_key, request, create)
+            request = fingerprint("POST", "/v1/datasets", f"{digest}\n{file_format}\n{name}\n{options}".encode())
+            reply = reply_once(services, principal.owner, idempotency_key, request, create)
         if not reply.replayed:
             adopted.clear()
     except IntegrityError as error:
         raise Conflict("The same bytes are being uploaded right now; send them again.") from error
     finally:
-        staged.unlink(missing_ok=True)
-        canonical.unlink(missing_ok=True)
         # What was adopted by a transaction that then lost to its twin.
         for uri in adopted:
             services.store.remove(uri)
@@ -162,15 +193,35 @@ def _stage(file: UploadFile, destination: Path, max_bytes: int) -> str:
     return digest.hexdigest()
 
 
-def _known(services: Services, owner: str, digest: str) -> str | None:
-    with services.database.reading() as session:
-        dataset = Datasets(session, owner).with_sha256(digest)
-    return None if dataset is None else dataset.id
-
-
-def _caps(services: Services) -> Caps:
+def _read(services: Services, staged: Path, file_format: str, canonical: Path, options: CsvOptions) -> TableDescription:
     settings = services.settings
-    return Caps(settings.max_dataset_rows, settings.max_dataset_columns, settings.max_dataset_cells)
+    caps = Caps(
+        rows=settings.max_dataset_rows,
+        columns=settings.max_dataset_columns,
+        cells=settings.max_dataset_cells,
+        decoded_bytes=settings.max_decoded_bytes,
+        levels=MOST_LEVELS,
+    )
+    try:
+        return services.readers.read(staged, file_format, canonical, caps, options)
+    except FileRefused as refused:
+        if refused.status == 413:
+            raise TooLarge(refused.detail) from refused
+        raise field_problem(refused.pointer, refused.detail) from refused
+    except ReadersBusy as busy:
+        raise Unavailable(f"{settings.max_parallel_readings} files are being read; send this one again.") from busy
+
+
+def _known(services: Services, owner: str, digest: str) -> Dataset | None:
+    with services.database.reading() as session:
+        return Datasets(session, owner).with_sha256(digest)
+
+
+def _same_table(known: Dataset, described: TableDescription) -> bool:
+    shapes = [
+        [(column["name"], column["type"]) for column in columns] for columns in (known.columns, described.columns)
+    ]
+    return known.rows == described.rows and shapes[0] == shapes[1]
 
 
 def _spelled(value: Any) -> Any:

@@ -12,7 +12,8 @@ from db.tables import Dataset
 class DatasetColumn(BaseModel):
     """A column in file order; `nulls`, `non_finite` (NaN, infinite) and `infinite` count its rows.
 
-    `distinct` counts its different values, null where there are more than can be categories.
+    `distinct` counts its different values, null where there are more than can be categories. `first_text_row`: of a
+    text column of CSV that is numbers for the most part, the first row, from 1, whose cell is none.
     """
 
     name: str
@@ -21,6 +22,7 @@ class DatasetColumn(BaseModel):
     non_finite: int
     infinite: int = 0
     distinct: int | None = None
+    first_text_row: int | None = None
 
 
 class DatasetDocument(BaseModel):

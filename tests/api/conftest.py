@@ -55,6 +55,7 @@ def api_settings(storage_settings: ServiceSettings) -> ApiSettings:
         max_wait_seconds=3,
         max_queued_jobs=50,
         max_job_memory_bytes=2**32,
+        spare_reading_process=False,
     )
 
 

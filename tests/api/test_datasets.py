@@ -25,9 +25,33 @@ def test_upload_is_described(client: TestClient, services: Services) -> None:
     assert body["object"] == "dataset"
     assert (body["name"], body["format"], body["rows"], body["size_bytes"]) == ("table", "csv", 3, len(CSV))
     assert body["columns"] == [
-        {"name": "x", "type": "number", "nulls": 1, "non_finite": 0, "infinite": 0, "distinct": 2},
-        {"name": "y", "type": "number", "nulls": 0, "non_finite": 2, "infinite": 1, "distinct": 1},
-        {"name": "label", "type": "text", "nulls": 1, "non_finite": 0, "infinite": 0, "distinct": 2},
+        {
+            "name": "x",
+            "type": "number",
+            "nulls": 1,
+            "non_finite": 0,
+            "infinite": 0,
+            "distinct": 2,
+            "first_text_row": None,
+        },
+        {
+            "name": "y",
+            "type": "number",
+            "nulls": 0,
+            "non_finite": 2,
+            "infinite": 1,
+            "distinct": 1,
+            "first_text_row": None,
+        },
+        {
+            "name": "label",
+            "type": "text",
+            "nulls": 1,
+            "non_finite": 0,
+            "infinite": 0,
+            "distinct": 2,
+            "first_text_row": None,
+        },
     ]
     assert client.get(answer.headers["location"]).json() == body
     assert client.get("/v1/datasets").json()["data"] == [body]
@@ -59,7 +83,7 @@ def test_rows_spell_what_is_not_finite(client: TestClient) -> None:
 def test_refused_file_leaves_nothing(client: TestClient, services: Services) -> None:
     answer = upload(client, b"a,b\n1\n")
     assert answer.status_code == 422
-    assert answer.json()["errors"] == [{"pointer": "/file", "detail": "Row 2 has 1 cells; the header has 2."}]
+    assert answer.json()["errors"] == [{"pointer": "/file", "detail": "Line 2 has 1 cells; the first row has 2."}]
     assert client.get("/v1/datasets").json()["data"] == []
     assert list(services.store.staging_directory().iterdir()) == []
 
@@ -80,6 +104,48 @@ def test_each_cap_answers_with_its_number(
     answer = upload(client, content, name)
     assert answer.status_code == status
     assert number in answer.json()["detail"]
+
+
+def test_form_says_how_csv_is_read(client: TestClient) -> None:
+    content = "1;2,5\n3;4,5\nfünf;1,0\n".encode("latin-1")
+    refused = upload(client, content)
+    assert refused.status_code == 422
+    assert "windows-1252" in refused.json()["detail"]
+    options = {"encoding": "latin-1", "header": "false", "decimal": "comma"}
+    answer = upload(client, content, data=options)
+    assert answer.status_code == 201, answer.text
+    columns = answer.json()["columns"]
+    assert [(column["name"], column["type"]) for column in columns] == [("column_1", "text"), ("column_2", "number")]
+    assert columns[0]["first_text_row"] == 3
+    for bad in ({"decimal": "."}, {"encoding": "utf-7"}, {"delimiter": "x"}, {"header": "maybe"}):
+        answer = upload(client, content, data=bad)
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["pointer"] == "/" + next(iter(bad))
+
+
+def test_same_bytes_read_in_another_way_are_refused_until_the_first_is_gone(client: TestClient) -> None:
+    content = b"a,b\n1,2\n"
+    first = upload(client, content).json()
+    assert upload(client, content, data={"header": "true"}).json()["id"] == first["id"]
+    refused = upload(client, content, data={"header": "false"})
+    assert refused.status_code == 409
+    assert first["id"] in refused.json()["detail"]
+    client.delete(f"/v1/datasets/{first['id']}")
+    assert upload(client, content, data={"header": "false"}).json()["rows"] == 2
+
+
+def test_column_of_numbers_with_one_text_names_its_row_in_the_jobs_refusal(client: TestClient) -> None:
+    identifier = upload(client, b"x,y\n" + b"1,2\n" * 30 + b"1,?!\n").json()["id"]
+    spec = {
+        "kind": "fit",
+        "data": {"kind": "dataset", "dataset_id": identifier, "target_columns": ["y"]},
+        "hypothesis_space": {"kind": "random_features", "width": 4},
+        "learner": {"kind": "ridge"},
+    }
+    answer = client.post("/v1/jobs", json={"spec": spec})
+    assert answer.status_code == 422
+    assert "'y'" in answer.json()["detail"]
+    assert "row 31" in answer.json()["detail"]
 
 
 def test_upload_without_a_file_names_it(client: TestClient) -> None:
