@@ -63,37 +63,40 @@ def evaluate_all(
 ) -> tuple[BoundReport, ...]:
     """One report a bound, each at `delta`, in the order given, and each once more at its share of `delta` (`joint`).
 
-    With K bounds that have a value and can fail, the share is delta / K: with probability 1 - delta all joint values
-    hold at once, so that the best of them may be chosen after they were seen.
+    With K bounds that can fail, the share is delta / K: with probability 1 - delta all joint values hold at once, so
+    that the best of them may be chosen after they were seen. K counts those that refuse as well: whether a bound
+    refuses can depend on the sample, and a share that depended on it would be chosen after looking.
 
     Raises:
         Stopped: the run should end.
     """
-    total = 2 * len(bounds)
+    count = fallible(bounds)
+    share = delta / max(1, count)
     reports = []
     for index, bound in enumerate(bounds):
-        advance(context, "bounds", index, total)
-        reports.append(bound.evaluate(subject, delta))
-    sharing = [report.value is not None and report.delta > 0 for report in reports]
-    share = delta / max(1, sum(sharing))
-    for index, bound in enumerate(bounds):
-        advance(context, "bounds", len(bounds) + index, total)
-        if sharing[index]:
-            again = reports[index] if sum(sharing) == 1 else bound.evaluate(subject, share)
+        advance(context, "bounds", index, len(bounds))
+        report = bound.evaluate(subject, delta)
+        if report.value is not None and not bound.certain:
+            again = report if count == 1 else bound.evaluate(subject, share)
             if again.value is not None:
-                joint = JointValue(delta=share, value=again.value)
-                reports[index] = reports[index].model_copy(update={"joint": joint})
-    advance(context, "bounds", total, total)
+                report = report.model_copy(update={"joint": JointValue(delta=share, value=again.value)})
+        reports.append(report)
+    advance(context, "bounds", len(bounds), len(bounds))
     return tuple(reports)
 
 
+def fallible(bounds: Sequence[Bound]) -> int:
+    """K: the bounds that hold with probability 1 - delta only."""
+    return sum(not bound.certain for bound in bounds)
+
+
 def joint_confidence(reports: Sequence[BoundReport], delta: float) -> dict[str, Any]:
-    """What may be said of several bounds at once, by the union bound over those with a value.
+    """What may be said of several bounds at once, by the union bound over those that can fail (delta > 0).
 
     `best`: the smallest upper bound of the population risk among the joint values, which is valid although it was
     chosen after looking; None where no bound speaks of that risk.
     """
-    count = sum(report.value is not None and report.delta > 0 for report in reports)
+    count = sum(report.delta > 0 for report in reports)
     candidates = [(risk, report) for report in reports if (risk := _joint_risk_bound(report)) is not None]
     best = min(candidates, key=lambda pair: pair[0], default=None)
     return {

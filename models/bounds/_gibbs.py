@@ -121,11 +121,13 @@ class Choice:
     divergence: float
 
 
-def posteriors(distance_squared: float, dimension: int, prior: float, size: int) -> list[Choice]:
-    """The grid of s for one t; kl(p || q) <= divergence / n above 1 excludes hardly any q."""
+def posteriors(distance_squared: float, dimension: int, scale: float, prior_step: int, size: int) -> list[Choice]:
+    """The grid of s for t = scale 2^(step/2); kl(p || q) <= divergence / n above 1 excludes hardly any q."""
     found = []
+    prior = scale * 2 ** (prior_step / 2)
     for step in POSTERIOR_STEPS:
-        posterior = prior * 2 ** (step / 2)
+        # From the sum of the steps, so that the grids of two priors share their numbers.
+        posterior = scale * 2 ** ((prior_step + step) / 2)
         divergence = gaussian_divergence(distance_squared, dimension, posterior, prior)
         if divergence <= size:
             found.append(Choice(prior, posterior, divergence))
@@ -137,7 +139,9 @@ def measured_gibbs_risk(subject: BoundSubject, coefficients: Float[Tensor, " m"]
     limits = subject.model.output_range
     if not subject.held_out.size or limits is None:
         return None
-    rows = linear_rows(subject.model, subject.held_out, coefficients, limits)
+    rows = subject.kept(
+        "held-out linear rows", lambda: linear_rows(subject.model, subject.held_out, coefficients, limits)
+    )
     quantiles = torch.special.ndtri((torch.arange(NODES, dtype=torch.float64) + 0.5) / NODES)
     losses = torch.zeros_like(rows.labels)
     for quantile in quantiles.tolist():

@@ -41,8 +41,13 @@ def randomized_certificate(
     distance = float((difference**2).sum())
     start = round(2 * math.log2(max(math.sqrt(distance / len(difference) / cap), 1e-30)))
     steps = range(start - PRIORS_BELOW, start + PRIORS_ABOVE + 1)
-    seen = linear_rows(subject.model, rows.sample, coefficients, limits)
+    seen = subject.kept(
+        ("linear rows", prior_rows), lambda: linear_rows(subject.model, rows.sample, coefficients, limits)
+    )
     some = seen.first(CHOICE_ROWS)
+
+    def chosen_by(deviation: float) -> float:
+        return subject.kept(("Gibbs risk of some", prior_rows, deviation), lambda: some.empirical(deviation))
 
     def share(step: int) -> float:
         return delta * radius_weight(step) / rows.pairs
@@ -51,9 +56,7 @@ def randomized_certificate(
         return pac_bayes_limit(by, empirical, choice.divergence, size, share(step))
 
     tried = [
-        (step, choice)
-        for step in steps
-        for choice in posteriors(distance, len(difference), math.sqrt(cap) * 2 ** (step / 2), size)
+        (step, choice) for step in steps for choice in posteriors(distance, len(difference), math.sqrt(cap), step, size)
     ]
     if not tried:
         # Every divergence is above n: one of them shows that the bound is vacuous.
@@ -61,7 +64,7 @@ def randomized_certificate(
         tried = [(start, Choice(prior, prior, distance / (2 * prior**2)))]
     # s is free and t is paid for by its weight, so both may be chosen on some of the rows.
     # A closed form sorts, because an inversion takes as long as a hundred of them.
-    ranked = [(step, choice, some.empirical(choice.posterior)) for step, choice in tried]
+    ranked = [(step, choice, chosen_by(choice.posterior)) for step, choice in tried]
     ranked.sort(key=lambda one: promised("quadratic", *one))
     step, best, _ = min(ranked[:FINALISTS], key=lambda one: promised(form, *one))
     empirical = seen.empirical(best.posterior)

@@ -1,6 +1,6 @@
 """Direct approximation theorem: what width buys, by the Barron norm of f*."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from models.assumptions import Assumption, standing
 from models.bounds._known_target import BARRON, TARGET, barron_norm_bound, refusal
@@ -23,6 +23,7 @@ class BarronApproximation(Bound):
     """
 
     kind: Literal["barron_approximation"]
+    certain: ClassVar[bool] = True
 
     statement = (
         "inf over two-layer ReLU networks f_m of width m of E|f_m(x) - f*(x)|^2 <= ((gamma C')^2 - E f*^2)/m, attained "

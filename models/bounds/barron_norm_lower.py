@@ -1,6 +1,6 @@
 """Lower end of the target's Barron norm, without data: how much its derivative varies along lines."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -29,6 +29,7 @@ class BarronNormLower(Bound):
     """
 
     kind: Literal["barron_norm_lower"]
+    certain: ClassVar[bool] = True
     lines: Annotated[int, Field(ge=1, le=1000, description="Directions besides the axes: random signs.")] = 16
     points: Annotated[int, Field(ge=3, le=100_001, description="Points on a segment.")] = 1001
 

@@ -1,7 +1,7 @@
 """Upper end of the target's Barron norm: a representation, or its Fourier transform."""
 
 import math
-from typing import Literal
+from typing import ClassVar, Literal
 
 from models.assumptions import standing
 from models.bounds._known_target import BARRON, TARGET, barron_norm_bound
@@ -16,6 +16,7 @@ class BarronNormUpper(Bound):
     """
 
     kind: Literal["barron_norm_upper"]
+    certain: ClassVar[bool] = True
 
     statement = "||f*||_B <= gamma = E|a|(|w|_1 + |c|) of a known representation f* = E a max(0, w.x + c)"
     assumptions = (TARGET, BARRON)

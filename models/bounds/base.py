@@ -1,9 +1,10 @@
 """What every bound is: a statement about the population risk that holds with probability 1 - delta."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Any, ClassVar, Literal, TypeVar, cast
 
 import torch
 from jaxtyping import Float
@@ -35,6 +36,8 @@ every prediction; no statement about f^ itself. approximation_error: inf E |f - 
 barron_norm: ||f*||_B of the target.
 """
 
+Kept = TypeVar("Kept")
+
 RISK_QUANTITIES: tuple[Quantity, ...] = ("population_risk", "generalization_gap")
 """Those that bound the population risk of the served model: a gap does when R_n(f^) is added."""
 
@@ -60,6 +63,13 @@ class BoundSubject:
     randomness: Randomness
     problem: SyntheticProblem | None = None
     filled_from_sample: bool = False
+    _kept: dict[Hashable, Any] = field(init=False, repr=False, compare=False, default_factory=dict)
+
+    def kept(self, key: Hashable, compute: Callable[[], Kept]) -> Kept:
+        """`compute()`, which is not repeated when another bound, or the same at another delta, asks for `key`."""
+        if key not in self._kept:
+            self._kept[key] = compute()
+        return cast(Kept, self._kept[key])
 
     # Several bounds look at the same losses: the model is evaluated once for all of them.
     @cached_property
@@ -122,7 +132,12 @@ class BoundReport(BaseModel):
 
 
 class Bound(Kind, ABC):
-    """A statement about a learned model or its target that holds with probability 1 - delta."""
+    """A statement about a learned model or its target that holds with probability 1 - delta.
+
+    `certain`: it cannot fail, so that its reports and refusals have delta = 0 and it takes no share of delta.
+    """
+
+    certain: ClassVar[bool] = False
 
     @abstractmethod
     def evaluate(self, subject: BoundSubject, delta: float) -> BoundReport:

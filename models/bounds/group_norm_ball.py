@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from models.bounds._input_signs import input_signs_ball
 from models.bounds._relu_layers import LAYERED, layered
+from models.bounds._signed_sums import input_signs_ball
 from models.bounds._uniform_gap import (
     BOUNDED_INPUTS,
     FIXED_LOSS,
@@ -40,11 +40,11 @@ class GroupNormBall(UniformGapBound):
     examples = ({"kind": "group_norm_ball"}, {"kind": "group_norm_ball", "form": "expected"})
 
     def evaluate(self, subject: BoundSubject, delta: float) -> BoundReport:
-        """The bound on the gap. Randomness: the stream `group_norm_signs` of the subject."""
+        """The bound on the gap. Randomness: the stream `input_signs` of the subject."""
         found = layered(self, subject, delta)
         if isinstance(found, BoundReport):
             return found
         layers, standings = found
         norm, factor = path_norm_of_layers(layers), group_norm_factor(layers.depth)
-        ball = input_signs_ball(subject, norm, factor, "group_norm_signs", self.sign_draws)
+        ball = input_signs_ball(subject, norm, factor, self.sign_draws)
         return uniform_gap(self, subject, delta, ball, standings, {"hidden_layers": float(layers.depth)})

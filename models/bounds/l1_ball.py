@@ -9,10 +9,10 @@ from models.bounds._frozen_features import (
     FROZEN,
     LINEAR,
     coefficients_of,
-    features_of,
     frozen_standings,
     linear_refusal,
 )
+from models.bounds._signed_sums import signed_features
 from models.bounds._uniform_gap import (
     BOUNDED_INPUTS,
     FIXED_LOSS,
@@ -51,21 +51,14 @@ class L1Ball(UniformGapBound):
     examples = ({"kind": "l1_ball"}, {"kind": "l1_ball", "sign_draws": 4000, "sides": "two"})
 
     def evaluate(self, subject: BoundSubject, delta: float) -> BoundReport:
-        """The bound on the gap. Randomness: the stream `l1_signs` of the subject."""
+        """The bound on the gap. Randomness: the stream `feature_signs` of the subject."""
         refusal = linear_refusal(self, subject, delta, "generalization_gap")
         if refusal is not None:
             return refusal
 
         def of_sample(inputs: Inputs, failure_probability: float) -> Radius:
-            return scaled(
-                l1_ball_complexity(
-                    lambda rows: features_of(subject.model, rows),
-                    inputs,
-                    self.sign_draws,
-                    failure_probability,
-                    subject.randomness.child("l1_signs"),
-                ).upper
-            )
+            drawn = signed_features(subject, inputs, self.sign_draws)
+            return scaled(l1_ball_complexity(drawn, failure_probability).upper)
 
         norm = float(coefficients_of(subject.model).abs().sum())
         return uniform_gap(self, subject, delta, Ball(norm, of_sample), frozen_standings())

@@ -59,7 +59,7 @@ class LipschitzBall(UniformGapBound):
         sup_bound, dimension = subject.input_sup_bound, subject.training.inputs.shape[1]
 
         def of_sample(inputs: Inputs, failure_probability: float) -> Radius:
-            counts = cell_counts(inputs)
+            counts = subject.kept("cell counts", lambda: cell_counts(inputs))
             return lambda radius: lipschitz_ball_complexity(counts, radius, half_range)
 
         def of_every_sample(size: int) -> Radius:

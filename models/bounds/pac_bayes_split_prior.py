@@ -49,7 +49,9 @@ class PacBayesSplitPrior(Bound):
         if refusal is not None:
             return refusal
         prior_rows = math.ceil(self.prior_fraction * subject.training.size)
-        rows, centre = _later(subject, prior_rows), self._centre(subject, prior_rows)
+        rows = _later(subject, prior_rows)
+        key = ("centre of the prior", prior_rows, self.prior_penalty)
+        centre = subject.kept(key, lambda: self._centre(subject, prior_rows))
         return randomized_certificate(self, self.form, subject, delta, rows, centre, prior_rows)
 
     def _centre(self, subject: BoundSubject, prior_rows: int) -> Float[Tensor, " m"]:

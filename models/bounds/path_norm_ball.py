@@ -4,23 +4,20 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from models.arrays import Inputs
 from models.assumptions import Assumption, standing
+from models.bounds._signed_sums import input_signs_ball, signed_inputs
 from models.bounds._uniform_gap import (
     BOUNDED_INPUTS,
     FIXED_LOSS,
     IID,
     MONTE_CARLO_SHARE,
     ONE_OUTPUT,
-    Ball,
-    Radius,
     UniformGapBound,
     class_refusal,
-    scaled,
+    rows_of_fixed_loss,
     uniform_gap,
 )
 from models.bounds.base import BoundReport, BoundSubject
-from models.complexities.linear_balls import massart
 from models.complexities.path_norm_ball import UPPER_FACTOR, PathNormed, path_norm, path_norm_ball_complexity
 from models.complexities.path_norm_search import searched_lower_end
 
@@ -58,7 +55,7 @@ class PathNormBall(UniformGapBound):
     )
 
     def evaluate(self, subject: BoundSubject, delta: float) -> BoundReport:
-        """The bound on the gap. Randomness: the stream `path_norm_signs` of the subject."""
+        """The bound on the gap. Randomness: the stream `input_signs` of the subject."""
         several = class_refusal(self, subject, delta)
         if several is not None:
             return several
@@ -69,27 +66,25 @@ class PathNormBall(UniformGapBound):
             refusal = (standing(RELU, "failed", reason),)
             return self.refused(subject, delta, "generalization_gap", reason, refusal)
 
-        def of_sample(inputs: Inputs, failure_probability: float) -> Radius:
-            randomness = subject.randomness.child("path_norm_signs")
-            return scaled(path_norm_ball_complexity(inputs, self.sign_draws, failure_probability, randomness).upper)
-
-        sup_bound, dimension = subject.input_sup_bound, subject.training.inputs.shape[1]
-
-        def of_every_sample(size: int) -> Radius:
-            return scaled(UPPER_FACTOR * massart(max(1.0, sup_bound or 0.0), dimension + 1, size))
-
         norm = path_norm(weights, model.input_scaling, model.output_scaling)
-        ball = Ball(norm, of_sample, None if sup_bound is None else of_every_sample)
+        ball = input_signs_ball(subject, norm, UPPER_FACTOR, self.sign_draws)
         return uniform_gap(self, subject, delta, ball, (standing(RELU, "checked"),), self._lower_end(subject, delta))
 
     def _lower_end(self, subject: BoundSubject, delta: float) -> dict[str, float]:
         """How far any bound of this complexity on these rows could go down; it fails with its own probability."""
-        if self.search_draws == 0:
+        if self.form == "expected":
             return {}
         failure_probability = MONTE_CARLO_SHARE * delta
+        inputs = rows_of_fixed_loss(subject).sample.inputs
+        drawn = signed_inputs(subject, inputs, self.sign_draws)
+        bracket = path_norm_ball_complexity(drawn, bool((inputs >= 0).all()), failure_probability)
+        estimated = {"unit_ball_complexity_lower_estimate": bracket.lower}
+        if self.search_draws == 0:
+            return estimated
         randomness = subject.randomness.child("path_norm_search")
         found = searched_lower_end(subject.training.inputs, self.search_draws, failure_probability, randomness)
         return {
+            **estimated,
             "unit_ball_complexity_lower": found.lower,
             "unit_ball_complexity_searched": found.estimate,
             "unit_ball_complexity_searched_is_exact": float(found.exact),

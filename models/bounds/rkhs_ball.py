@@ -10,10 +10,10 @@ from models.bounds._frozen_features import (
     FROZEN,
     LINEAR,
     coefficients_of,
-    features_of,
     frozen_standings,
     linear_refusal,
 )
+from models.bounds._signed_sums import signed_features
 from models.bounds._uniform_gap import (
     BOUNDED_INPUTS,
     FIXED_LOSS,
@@ -53,22 +53,14 @@ class RkhsBall(UniformGapBound):
     examples = ({"kind": "rkhs_ball"}, {"kind": "rkhs_ball", "sign_draws": 4000})
 
     def evaluate(self, subject: BoundSubject, delta: float) -> BoundReport:
-        """The bound on the gap. Randomness: the stream `rkhs_signs` of the subject."""
+        """The bound on the gap. Randomness: the stream `feature_signs` of the subject."""
         refusal = linear_refusal(self, subject, delta, "generalization_gap")
         if refusal is not None:
             return refusal
 
         def of_sample(inputs: Inputs, failure_probability: float) -> Radius:
-            randomness = subject.randomness.child("rkhs_signs")
-            return scaled(
-                rkhs_ball_complexity(
-                    lambda rows: features_of(subject.model, rows),
-                    inputs,
-                    self.sign_draws,
-                    failure_probability,
-                    randomness,
-                ).upper
-            )
+            drawn = signed_features(subject, inputs, self.sign_draws)
+            return scaled(rkhs_ball_complexity(drawn, failure_probability).upper)
 
         norm = float(torch.linalg.vector_norm(coefficients_of(subject.model)))
         return uniform_gap(self, subject, delta, Ball(norm, of_sample), frozen_standings())

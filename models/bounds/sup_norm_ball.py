@@ -45,7 +45,7 @@ class SupNormBall(UniformGapBound):
         half_range = math.sqrt(subject.loss_cap) / 2
 
         def of_sample(inputs: Inputs, failure_probability: float) -> Radius:
-            share = distinct_share(inputs)
+            share = subject.kept("distinct share", lambda: distinct_share(inputs))
             return lambda radius: sup_norm_ball_complexity(share, half_range)
 
         ball = Ball(half_range, of_sample, certain=True)

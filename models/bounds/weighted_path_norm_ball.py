@@ -6,7 +6,7 @@ import torch
 from pydantic import Field
 
 from models.assumptions import Assumption, standing
-from models.bounds._input_signs import input_signs_ball
+from models.bounds._signed_sums import input_signs_ball
 from models.bounds._uniform_gap import (
     BOUNDED_INPUTS,
     FIXED_LOSS,
@@ -51,7 +51,7 @@ class WeightedPathNormBall(UniformGapBound):
     examples = ({"kind": "weighted_path_norm_ball"}, {"kind": "weighted_path_norm_ball", "form": "expected"})
 
     def evaluate(self, subject: BoundSubject, delta: float) -> BoundReport:
-        """The bound on the gap. Randomness: the stream `weighted_path_norm_signs` of the subject."""
+        """The bound on the gap. Randomness: the stream `input_signs` of the subject."""
         several = class_refusal(self, subject, delta)
         if several is not None:
             return several
@@ -61,7 +61,7 @@ class WeightedPathNormBall(UniformGapBound):
             refusal = (standing(RESIDUAL, "failed", reason),)
             return self.refused(subject, delta, "generalization_gap", reason, refusal)
         norm, factor = weighted_path_norm(space, subject.model), weighted_path_norm_factor(space.depth)
-        ball = input_signs_ball(subject, norm, factor, "weighted_path_norm_signs", self.sign_draws)
+        ball = input_signs_ball(subject, norm, factor, self.sign_draws)
         numbers = {"layers": float(space.depth)}
         return uniform_gap(self, subject, delta, ball, (standing(RESIDUAL, "checked"),), numbers)
 

@@ -1,14 +1,12 @@
 """Empirical Rademacher complexities of balls of linear functions: coefficients bounded in l1 or in l2."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
-from models.arrays import Features, Inputs
-from models.complexities.rademacher_sums import rademacher_sums
-from models.randomness import Randomness
+from models.arrays import Features
+from models.complexities.rademacher_sums import RademacherSums
 
 
 @dataclass(frozen=True)
@@ -34,24 +32,16 @@ def massart(largest: float, count: int, size: int) -> float:
     return largest * math.sqrt(2 * math.log(2 * count) / size)
 
 
-def l1_ball_complexity(
-    feature_map: Callable[[Inputs], Features],
-    inputs: Inputs,
-    draws: int,
-    failure_probability: float,
-    randomness: Randomness,
-) -> LinearBallComplexity:
+def l1_ball_complexity(drawn: RademacherSums, failure_probability: float) -> LinearBallComplexity:
     """R^_n{ x -> phi(x).a : ||a||_1 <= 1 } = (1/n) E ||sum_i xi_i phi(x_i)||_inf.
 
-    The supremum is attained at a vertex +-e_j. Closed form: max_j (sum_i phi_ij^2)^{1/2} sqrt(2 ln(2m))/n, Massart's
-    lemma with the variances of the sample. Monte Carlo error: one sign moves the mean over `draws` of ||.||_inf by at
-    most 2 ||phi(x_i)||_inf / draws, so McDiarmid adds sqrt(2 sum_i ||phi(x_i)||_inf^2 ln(1/failure_probability) /
-    draws)/n. The smaller of the two upper limits is reported: the closed form never fails.
-
-    Randomness: the streams `signs/*`. Raises ValueError where the sample is empty.
+    `drawn` are the signed sums of phi. The supremum is attained at a vertex +-e_j. Closed form: max_j (sum_i
+    phi_ij^2)^{1/2} sqrt(2 ln(2m))/n, Massart's lemma with the variances of the sample. Monte Carlo error: one sign
+    moves the mean over `draws` of ||.||_inf by at most 2 ||phi(x_i)||_inf / draws, so McDiarmid adds sqrt(2 sum_i
+    ||phi(x_i)||_inf^2 ln(1/failure_probability) / draws)/n. The smaller of the two upper limits is reported: the
+    closed form never fails.
     """
-    drawn = rademacher_sums(inputs, feature_map, draws, randomness)
-    size = inputs.shape[0]
+    size, draws = drawn.size, drawn.draws
     maxima = drawn.sums.abs().amax(dim=1)
     estimate = float(maxima.mean()) / size
     slack = math.sqrt(2 * drawn.sup_squares * math.log(1 / failure_probability) / draws) / size

@@ -1,6 +1,5 @@
 """Empirical Rademacher complexity of two-layer ReLU networks with bounded path norm, whatever their width."""
 
-import math
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -9,8 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from models.arrays import Features, Inputs, Parameters
-from models.complexities.rademacher_sums import rademacher_sums
-from models.randomness import Randomness
+from models.complexities.linear_balls import l1_ball_complexity
+from models.complexities.rademacher_sums import RademacherSums
 from models.scaling import AffineScaling
 
 
@@ -56,9 +55,11 @@ def homogeneous(inputs: Inputs) -> Features:
 
 
 def path_norm_ball_complexity(
-    inputs: Inputs, draws: int, failure_probability: float, randomness: Randomness
+    drawn: RademacherSums, nonnegative: bool, failure_probability: float
 ) -> PathNormBallComplexity:
     """Bracket of R^_n(F_1), F_Q = { sum_j a_j max(0, w_j.x~) : sum_j |a_j| ||w_j||_1 <= Q, any width }.
+
+    `drawn` are the signed sums of x~; `nonnegative`: no input is negative.
 
     One neuron: the supremum over convex combinations of +-neurons is attained at one of them, so by homogeneity
     R^_n(F_Q) = (Q/n) E sup_{||w||_1 <= 1} |sum_i xi_i s(w.x~_i)| with s(t) = max(0, t) = (t + |t|)/2.
@@ -69,22 +70,15 @@ def path_norm_ball_complexity(
 
     Lower end: s(t) - s(-t) = t gives one half. Where all x_ij >= 0, w = e_j gives s(w.x~) = x~_j, hence factor one.
 
-    Monte Carlo error: one sign moves the mean over `draws` of ||.||_inf by at most 2 ||x~_i||_inf / draws; bounded
-    differences (McDiarmid) over the n draws signs add sqrt(2 sum_i ||x~_i||_inf^2 ln(1/failure_probability) / draws)/n.
-
-    Randomness: the streams `signs/*`. Raises ValueError where the sample is empty.
+    Monte Carlo error: that of the l1 ball of x~, of which (1/n) E||sum_i xi_i x~_i||_inf is the complexity.
     """
-    drawn = rademacher_sums(inputs, homogeneous, draws, randomness)
-    size = inputs.shape[0]
-    maxima = drawn.sums.abs().amax(dim=1)
-    estimate = float(maxima.mean()) / size
-    slack = math.sqrt(2 * drawn.sup_squares * math.log(1 / failure_probability) / draws) / size
-    lower_factor = 1.0 if bool((inputs >= 0).all()) else 0.5
+    linear = l1_ball_complexity(drawn, failure_probability)
+    lower_factor = 1.0 if nonnegative else 0.5
     return PathNormBallComplexity(
-        estimate=estimate,
-        standard_error=float(maxima.std(unbiased=True)) / math.sqrt(draws) / size,
-        upper=UPPER_FACTOR * (estimate + slack),
-        lower=lower_factor * estimate,
+        estimate=linear.estimate,
+        standard_error=linear.standard_error,
+        upper=UPPER_FACTOR * linear.upper,
+        lower=lower_factor * linear.estimate,
         lower_factor=lower_factor,
     )
 

@@ -18,13 +18,19 @@ BLOCK_ROWS = 1024
 class RademacherSums:
     """`sums[j]` = sum_i xi_i^(j) phi(x_i) for independent sign vectors xi^(j); `trace` = sum_i ||phi(x_i)||_2^2.
 
-    `sup_squares` = sum_i ||phi(x_i)||_inf^2, `largest_column` = max_j sum_i phi_j(x_i)^2.
+    `size` = n, `sup_squares` = sum_i ||phi(x_i)||_inf^2, `largest_column` = max_j sum_i phi_j(x_i)^2.
     """
 
     sums: Float[Tensor, "draws m"]
+    size: int
     trace: float
     sup_squares: float
     largest_column: float
+
+    @property
+    def draws(self) -> int:
+        """Sign vectors."""
+        return self.sums.shape[0]
 
 
 def rademacher_sums(
@@ -33,6 +39,9 @@ def rademacher_sums(
     """Draw `draws` sign vectors (streams `signs/0`, `signs/1`, ... one a block of rows) and sum, float64.
 
     Memory is O(draws * m + BLOCK_ROWS * (draws + m)): no n x n and no n x draws matrix is formed.
+
+    Raises:
+        ValueError: the sample is empty.
     """
     sums: Tensor | None = None
     columns: Tensor | None = None
@@ -50,4 +59,4 @@ def rademacher_sums(
         columns = squares.sum(dim=0) if columns is None else columns + squares.sum(dim=0)
     if sums is None or columns is None:
         raise ValueError("an empty sample has no Rademacher complexity")
-    return RademacherSums(sums, trace, sup_squares, float(columns.max()))
+    return RademacherSums(sums, inputs.shape[0], trace, sup_squares, float(columns.max()))

@@ -1,14 +1,11 @@
 """Empirical Rademacher complexity of a ball in a reproducing kernel Hilbert space of finitely many features."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
-from models.arrays import Features, Inputs
-from models.complexities.rademacher_sums import rademacher_sums
-from models.randomness import Randomness
+from models.complexities.rademacher_sums import RademacherSums
 
 
 @dataclass(frozen=True)
@@ -26,16 +23,11 @@ class RkhsBallComplexity:
     trace_lower_bound: float
 
 
-def rkhs_ball_complexity(
-    feature_map: Callable[[Inputs], Features],
-    inputs: Inputs,
-    draws: int,
-    failure_probability: float,
-    randomness: Randomness,
-) -> RkhsBallComplexity:
+def rkhs_ball_complexity(drawn: RademacherSums, failure_probability: float) -> RkhsBallComplexity:
     """R^_n{ x -> phi(x).a : ||a||_2 <= 1 } = (1/n) E ||sum_i xi_i phi(x_i)||_2 = (1/n) E sqrt(xi^T K xi).
 
-    K_il = phi(x_i).phi(x_l) is never formed. The supremum over the ball is Cauchy-Schwarz with equality.
+    `drawn` are the signed sums of phi; K_il = phi(x_i).phi(x_l) is never formed. The supremum over the ball is
+    Cauchy-Schwarz with equality.
 
     Trace bounds: X = sqrt(xi^T K xi) has E X^2 = tr K exactly, so E X <= sqrt(tr K) by Jensen, and E X >=
     sqrt(tr K / 2) by the Khintchine-Kahane inequality with the constant of Latala and Oleszkiewicz.
@@ -49,12 +41,9 @@ def rkhs_ball_complexity(
     mean X)/3) or mu <= mean X. This is a quadratic inequality in mu; `upper` is its larger root, or sqrt(T) if that
     is smaller. The known second moment makes it sharper than bounded differences over the signs, which give mean X +
     sqrt(2 T l / draws): X hardly varies unless K is near rank one.
-
-    Randomness: the streams `signs/*`. Raises ValueError where the sample is empty.
     """
-    drawn = rademacher_sums(inputs, feature_map, draws, randomness)
     norms = torch.linalg.vector_norm(drawn.sums, dim=1)
-    size, mean = inputs.shape[0], float(norms.mean())
+    size, draws, mean = drawn.size, drawn.draws, float(norms.mean())
     root = math.sqrt(drawn.trace)
     upper = _mean_upper_limit(mean, drawn.trace, draws, math.log(1 / failure_probability))
     return RkhsBallComplexity(

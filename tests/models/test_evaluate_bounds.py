@@ -55,8 +55,10 @@ def test_best_of_several_bounds_pays_for_the_choice(trained):
     result = evaluate(context, delta=0.1)
     reports, joint = result.evaluated_bounds["mdl_1"], result.summary["joint_confidence"]
     valued = [report for report in reports if report.value is not None and report.delta > 0]
-    assert joint["bounds"] == len(valued) > 1
-    assert all(report.joint.delta == pytest.approx(0.1 / len(valued)) for report in valued)
+    # Those that refuse count as well: whether they do may depend on the sample.
+    count = sum(report.delta > 0 for report in reports)
+    assert joint["bounds"] == count > len(valued) > 1
+    assert all(report.joint.delta == pytest.approx(0.1 / count) for report in valued)
     assert all(report.joint.value >= report.value for report in valued if report.side == "upper")
     held_out = [report for report in valued if report.quantity == "population_risk"]
     best = joint["best"]

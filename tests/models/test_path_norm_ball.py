@@ -10,7 +10,14 @@ import torch
 from models.bounds._uniform_gap import radius_weight
 from models.bounds.base import BoundSubject
 from models.bounds.path_norm_ball import PathNormBall
-from models.complexities.path_norm_ball import PathNormed, PathWeights, path_norm, path_norm_ball_complexity
+from models.complexities.path_norm_ball import (
+    PathNormed,
+    PathWeights,
+    homogeneous,
+    path_norm,
+    path_norm_ball_complexity,
+)
+from models.complexities.rademacher_sums import rademacher_sums
 from models.hypothesis_spaces.random_features import RandomFeatures
 from models.hypothesis_spaces.two_layer import TwoLayer
 from models.learned_model import LearnedModel, OutputRange
@@ -18,6 +25,12 @@ from models.randomness import Randomness
 from models.risks import range_loss_cap
 from models.samples import Sample
 from models.scaling import AffineScaling, identity_scaling, standardisation
+
+
+def bracket(inputs, draws, failure_probability, randomness):
+    """Of the complexity of the path-norm ball of radius one on these inputs."""
+    drawn = rademacher_sums(inputs, homogeneous, draws, randomness)
+    return path_norm_ball_complexity(drawn, bool((inputs >= 0).all()), failure_probability)
 
 
 def points(size, dimension, lower=-1.0, seed=0):
@@ -45,7 +58,7 @@ def exact_for_one_input(inputs):
 @pytest.mark.parametrize("lower", [-1.0, 0.0])
 def test_bracket_holds_the_exact_breakpoint_value(lower):
     inputs = points(10, 1, lower)
-    complexity = path_norm_ball_complexity(inputs, 20_000, 0.01, Randomness(0))
+    complexity = bracket(inputs, 20_000, 0.01, Randomness(0))
     true = exact_for_one_input(inputs)
     assert complexity.lower_factor == (1.0 if lower == 0 else 0.5)
     assert complexity.lower - 4 * complexity.standard_error <= true <= complexity.upper
@@ -65,7 +78,7 @@ def test_breakpoints_reach_what_a_fine_grid_of_neurons_finds():
 
 def test_monte_carlo_agrees_with_a_dense_reference():
     inputs = points(300, 4)
-    complexity = path_norm_ball_complexity(inputs, 4000, 0.01, Randomness(3))
+    complexity = bracket(inputs, 4000, 0.01, Randomness(3))
     signs = torch.randint(0, 2, (20_000, 300), generator=torch.Generator().manual_seed(9)).to(torch.float64) * 2 - 1
     dense = (signs @ torch.cat([inputs, torch.ones(300, 1, dtype=torch.float64)], dim=1)).abs().amax(dim=1).mean() / 300
     assert complexity.estimate == pytest.approx(float(dense), abs=5 * complexity.standard_error)
@@ -73,7 +86,7 @@ def test_monte_carlo_agrees_with_a_dense_reference():
 
 def test_upper_end_pays_for_the_random_signs():
     inputs = points(300, 4, 0.0)
-    complexity = path_norm_ball_complexity(inputs, 1000, 0.01, Randomness(3))
+    complexity = bracket(inputs, 1000, 0.01, Randomness(3))
     # The constant coordinate is the largest on the cube, so sum_i ||x~_i||_inf^2 = n.
     slack = math.sqrt(2 * math.log(100) / (1000 * 300))
     assert complexity.upper == pytest.approx(1.5 * (complexity.estimate + slack))
@@ -81,7 +94,7 @@ def test_upper_end_pays_for_the_random_signs():
 
 def test_complexity_falls_like_one_over_root_n():
     sizes = (100, 400, 1600, 6400)
-    values = [path_norm_ball_complexity(points(n, 3), 1000, 0.01, Randomness(0)).estimate for n in sizes]
+    values = [bracket(points(n, 3), 1000, 0.01, Randomness(0)).estimate for n in sizes]
     slope = math.log(values[-1] / values[0]) / math.log(sizes[-1] / sizes[0])
     assert slope == pytest.approx(-0.5, abs=0.05)
 

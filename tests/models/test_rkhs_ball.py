@@ -8,6 +8,7 @@ import torch
 
 from models.bounds.base import BoundSubject
 from models.bounds.rkhs_ball import RkhsBall
+from models.complexities.rademacher_sums import rademacher_sums
 from models.complexities.rkhs_ball import rkhs_ball_complexity
 from models.hypothesis_spaces.random_features import RandomFeatures
 from models.hypothesis_spaces.two_layer import TwoLayer
@@ -35,12 +36,12 @@ def exact(inputs):
 
 
 def test_monte_carlo_agrees_with_all_sign_vectors(inputs):
-    complexity = rkhs_ball_complexity(features_of, inputs, 20_000, 0.01, Randomness(0))
+    complexity = rkhs_ball_complexity(rademacher_sums(inputs, features_of, 20_000, Randomness(0)), 0.01)
     assert complexity.estimate == pytest.approx(exact(inputs), abs=4 * complexity.standard_error)
 
 
 def test_trace_bounds_enclose_the_complexity(inputs):
-    complexity = rkhs_ball_complexity(features_of, inputs, 100, 0.01, Randomness(0))
+    complexity = rkhs_ball_complexity(rademacher_sums(inputs, features_of, 100, Randomness(0)), 0.01)
     assert complexity.trace_lower_bound <= exact(inputs) <= complexity.trace_bound
     kernel = features_of(inputs) @ features_of(inputs).T
     assert complexity.trace_bound == pytest.approx(math.sqrt(float(kernel.trace())) / len(inputs))
@@ -48,7 +49,7 @@ def test_trace_bounds_enclose_the_complexity(inputs):
 
 def test_rank_one_and_two_rows_attain_the_lower_trace_bound():
     complexity = rkhs_ball_complexity(
-        lambda rows: rows, torch.ones(2, 1, dtype=torch.float64), 4000, 0.01, Randomness(1)
+        rademacher_sums(torch.ones(2, 1, dtype=torch.float64), lambda rows: rows, 4000, Randomness(1)), 0.01
     )
     # sum of two signs is +-2 or 0 with equal chance: the mean of |.| is 1, over n = 2.
     assert complexity.trace_lower_bound == pytest.approx(0.5)
@@ -58,19 +59,21 @@ def test_rank_one_and_two_rows_attain_the_lower_trace_bound():
 def test_upper_end_covers_the_exact_value_as_often_as_promised(inputs):
     true, misses, repeats, delta = exact(inputs), 0, 400, 0.1
     for seed in range(repeats):
-        misses += rkhs_ball_complexity(features_of, inputs, 100, delta, Randomness(seed)).upper < true
+        misses += rkhs_ball_complexity(rademacher_sums(inputs, features_of, 100, Randomness(seed)), delta).upper < true
     assert misses / repeats <= delta + 3 * math.sqrt(delta * (1 - delta) / repeats)
 
 
 @pytest.mark.parametrize("size", [1e-6, 0.1, 3.0, 1e5])
 def test_upper_end_is_never_below_the_mean_although_one_row_leaves_nothing_to_chance(size):
     row = torch.tensor([[size, 1.0]], dtype=torch.float64)
-    complexity = rkhs_ball_complexity(lambda rows: rows, row, 100, 0.05, Randomness(0))
+    complexity = rkhs_ball_complexity(rademacher_sums(row, lambda rows: rows, 100, Randomness(0)), 0.05)
     assert complexity.estimate * (1 - 1e-15) <= complexity.upper <= complexity.trace_bound
 
 
 def test_upper_end_is_never_above_the_trace_bound_and_tightens_with_draws(inputs):
-    few, many = (rkhs_ball_complexity(features_of, inputs, k, 0.01, Randomness(0)) for k in (100, 50_000))
+    few, many = (
+        rkhs_ball_complexity(rademacher_sums(inputs, features_of, k, Randomness(0)), 0.01) for k in (100, 50_000)
+    )
     assert many.upper <= few.upper <= few.trace_bound
     assert many.upper == pytest.approx(exact(inputs), rel=0.01)
 
@@ -83,7 +86,7 @@ def test_blocks_of_rows_are_a_matter_of_memory_only():
         seen.append(len(block))
         return block
 
-    complexity = rkhs_ball_complexity(feature_map, rows, 2000, 0.01, Randomness(0))
+    complexity = rkhs_ball_complexity(rademacher_sums(rows, feature_map, 2000, Randomness(0)), 0.01)
     assert max(seen) <= 1024
     signs = torch.randint(0, 2, (2000, 3000), generator=torch.Generator().manual_seed(5)).to(torch.float64) * 2 - 1
     dense = torch.linalg.vector_norm(signs @ rows, dim=1) / 3000

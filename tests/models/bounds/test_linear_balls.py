@@ -8,6 +8,7 @@ import torch
 
 from models.bounds.l1_ball import L1Ball
 from models.complexities.linear_balls import l1_ball_complexity, l2_ball_complexity, massart
+from models.complexities.rademacher_sums import rademacher_sums
 from models.randomness import Randomness
 
 
@@ -23,7 +24,7 @@ def exact(rows, order):
 
 
 def test_l1_complexity_agrees_with_all_sign_vectors(rows):
-    complexity = l1_ball_complexity(lambda x: x, rows, 20_000, 0.01, Randomness(0))
+    complexity = l1_ball_complexity(rademacher_sums(rows, lambda x: x, 20_000, Randomness(0)), 0.01)
     assert complexity.estimate == pytest.approx(exact(rows, math.inf), abs=4 * complexity.standard_error)
     assert exact(rows, math.inf) <= complexity.upper <= complexity.closed_form
     largest = float((rows**2).sum(dim=0).max())

@@ -8,7 +8,14 @@ import torch
 
 from models.complexities.path_norm_ball import homogeneous, path_norm_ball_complexity
 from models.complexities.path_norm_search import _best_on_segment, searched_lower_end
+from models.complexities.rademacher_sums import rademacher_sums
 from models.randomness import Randomness
+
+
+def bracket(inputs, draws, failure_probability, randomness):
+    """Of the complexity of the path-norm ball of radius one on these inputs."""
+    drawn = rademacher_sums(inputs, homogeneous, draws, randomness)
+    return path_norm_ball_complexity(drawn, bool((inputs >= 0).all()), failure_probability)
 
 
 def points(size, dimension, lower, seed=0):
@@ -41,9 +48,9 @@ def test_breakpoints_are_exact_and_inside_the_bracket(dimension, lower):
     grid = by_grid(inputs)
     assert found.exact
     assert found.estimate == pytest.approx(grid, abs=4 * found.standard_error + 2e-3 * grid)
-    bracket = path_norm_ball_complexity(inputs, 20_000, 0.01, Randomness(1))
-    assert found.lower <= grid <= bracket.upper
-    assert bracket.lower - 4 * bracket.standard_error <= found.estimate + 4 * found.standard_error
+    enclosing = bracket(inputs, 20_000, 0.01, Randomness(1))
+    assert found.lower <= grid <= enclosing.upper
+    assert enclosing.lower - 4 * enclosing.standard_error <= found.estimate + 4 * found.standard_error
 
 
 def test_no_neuron_beats_the_breakpoints_for_any_sign_vector():
@@ -67,7 +74,7 @@ def test_bracket_on_uniform_inputs(size, dimension, lower, upper_end):
     """The upper ends 1.5 E||.||_inf / n are known; for one input the exact value is .0894."""
     inputs = points(size, dimension, lower)
     found = searched_lower_end(inputs, 300, 0.01, Randomness(0))
-    upper = path_norm_ball_complexity(inputs, 1000, 0.01, Randomness(0))
+    upper = bracket(inputs, 1000, 0.01, Randomness(0))
     assert 1.5 * upper.estimate == pytest.approx(upper_end, rel=0.04)
     assert upper.lower <= found.estimate <= 1.5 * upper.estimate
     if dimension == 1:
@@ -77,7 +84,7 @@ def test_bracket_on_uniform_inputs(size, dimension, lower, upper_end):
 def test_search_is_never_below_the_best_vertex():
     inputs = points(200, 6, 0.0)
     found = searched_lower_end(inputs, 500, 0.01, Randomness(2))
-    factor_one = path_norm_ball_complexity(inputs, 4000, 0.01, Randomness(3))
+    factor_one = bracket(inputs, 4000, 0.01, Randomness(3))
     assert not found.exact
     assert found.estimate >= factor_one.lower - 4 * (factor_one.standard_error + found.standard_error)
 
@@ -114,6 +121,6 @@ def test_bracket_misses_the_exact_value_no_more_often_than_promised(miss_allowan
     misses = 0
     for seed in range(1000):
         lower = searched_lower_end(inputs, 100, 0.05, Randomness(seed)).lower
-        upper = path_norm_ball_complexity(inputs, 100, 0.05, Randomness(seed)).upper
+        upper = bracket(inputs, 100, 0.05, Randomness(seed)).upper
         misses += not lower <= exact <= upper
     assert misses / 1000 <= miss_allowance(0.1, 1000)
