@@ -85,7 +85,8 @@ FORMULAS: tuple[Formula, ...] = (
             "ma2019priori", formulas.a_posteriori_published, 0.5, unit_range=True),
     Formula("a_priori_estimate_published", "population_risk", _ESTIMATE,
             "L <= 3 g^2/m + 4 l g + (1/2) sqrt(2 ln(8 c g^2/delta)/n) + (1/2) sqrt(2 ln(2 c T^2/delta)/n), L half the "
-            "squared loss, T = 3 g^2/(m l) + 4 g + sqrt(2 ln(8 c g^2/delta)/n)/(2 l), for the minimiser",
+            "squared loss, T = 3 g^2/(m l) + 4 g + sqrt(2 ln(8 c g^2/delta)/n)/(2 l), for the minimiser, l >= 4 "
+            "sqrt(2 ln(2D)/n), g >= 1/2",
             "ma2019priori", formulas.a_priori_published, 0.5, unit_range=True),
     Formula("a_priori_estimate", "population_risk", _ESTIMATE,
             "R <= 3 g^2/m + 2 l g + l_n + sqrt(ln(2/delta)/(2n)) + Delta(1/l + 2g + e/l) + e, l >= l_n = 6 sqrt(2 "

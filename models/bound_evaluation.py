@@ -54,6 +54,7 @@ def bound_subject(
         input_sup_bound=problem.input_sup_bound,
         randomness=randomness.child("bounds"),
         problem=problem if isinstance(problem, SyntheticProblem) else None,
+        levels_from_sample=bool(problem.encoding.categories),
         filled_from_sample=any(column.accepts_missing for column in problem.encoding.numbers),
     )
 

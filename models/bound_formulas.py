@@ -137,13 +137,18 @@ def a_posteriori_published(numbers: Numbers) -> Terms:
 
 
 def a_priori_published(numbers: Numbers) -> Terms:
-    """3 g^2/m + 4 l g + two deviations, for half the squared loss; l = 4 sqrt(2 ln(2D)/n) where no penalty is given."""
-    n, gamma, constant = int(numbers["sample_size"]), numbers["barron_norm"], math.pi**2 / 6
-    penalty = numbers.get("penalty") or 4 * math.sqrt(2 * math.log(2 * (int(numbers["input_dimension"]) + 1)) / n)
-    # The norm bound 2 gamma of the comparison network is a radius: at least the first one.
-    first = math.sqrt(2 * math.log(8 * constant * max(gamma, 0.5) ** 2 / numbers["delta"]) / n)
+    """3 g^2/m + 4 l g + two deviations, for half the squared loss; l is at least l_n = 4 sqrt(2 ln(2D)/n).
+
+    A norm g below 1/2 counts as 1/2: the comparison network's radius 2 g is then the first one, and 4 l g covers what
+    rounding its own radius up costs the minimiser. In full, with the constant 1.5 of the path-norm ball and Hoeffding
+    for the comparison: L <= 1.5 g^2/m + 2 l g + 3 l_n/4 + two deviations, each below the ones here.
+    """
+    n, gamma, constant = int(numbers["sample_size"]), max(numbers["barron_norm"], 0.5), math.pi**2 / 6
+    least = 4 * math.sqrt(2 * math.log(2 * (int(numbers["input_dimension"]) + 1)) / n)
+    penalty = max(numbers.get("penalty") or least, least)
+    first = math.sqrt(2 * math.log(8 * constant * gamma**2 / numbers["delta"]) / n)
     reach = 3 * gamma**2 / (int(numbers["width"]) * penalty) + 4 * gamma + first / (2 * penalty)
-    second = math.sqrt(2 * math.log(2 * constant * max(reach, 1.0) ** 2 / numbers["delta"]) / n)
+    second = math.sqrt(2 * math.log(2 * constant * reach**2 / numbers["delta"]) / n)
     return {
         "approximation": 3 * gamma**2 / int(numbers["width"]),
         "estimation": 4 * penalty * gamma,

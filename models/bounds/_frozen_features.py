@@ -35,6 +35,8 @@ def linear_refusal(bound: Bound, subject: BoundSubject, delta: float, quantity: 
             "The inputs were standardised by the training rows, so the features depend on the sample; "
             "train with standardise = false to get this bound."
         )
+    elif subject.levels_from_sample:
+        reason = "The features are drawn for as many inputs as the training rows show levels, so they depend on them."
     if reason is None:
         return None
     standings = (standing(LINEAR, "checked"), standing(FROZEN, "failed", reason))

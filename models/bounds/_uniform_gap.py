@@ -224,7 +224,14 @@ def mean_over(subject: BoundSubject, rows: Rows) -> float:
 def class_refusal(
     bound: Bound, subject: BoundSubject, delta: float, quantity: Quantity = "generalization_gap"
 ) -> BoundReport | None:
-    """The refusal where the model has several outputs, or missing inputs are filled from the sample, else None."""
+    """The refusal where the model has several outputs, or missing inputs are filled from the sample, else None.
+
+    With a fill v, the mean of the training rows, f sees x_0 + v 1{missing}: the class { f(x_0 + v 1{missing}) } is
+    another one for each sample, and nothing above speaks of a union over v in R. A weight could take v in where the
+    indicator 1{missing} is an input, as weights take in a scaling; but a column that misses values in test rows only
+    has no indicator, a neuron with frozen weights cannot take it in, and the clipped labels' pair does not fix v. So
+    the refusal stays; held-out certificates, for which the filled model is one fixed function, need none of this.
+    """
     if subject.filled_from_sample:
         reason = "Missing values are filled with the training rows' means, so that the class depends on the sample."
         return bound.refused(subject, delta, quantity, reason, (standing(FIXED_INPUTS, "failed", reason),))
@@ -259,13 +266,19 @@ def radius_weight(step: int) -> float:
     return 1 / (WEIGHT_SUM * (abs(step) + 1) ** 2)
 
 
-def _best_radius(norm: float, scale: float, terms: Callable[[int, float], tuple[float, float]]) -> tuple[int, float]:
-    """The step k and the radius `scale` 2^(k/8) >= norm with the least sum of terms."""
+def smallest_radius(norm: float, scale: float) -> tuple[int, float]:
+    """The least step k of the grid with radius `scale` 2^(k/8) >= norm, and that radius."""
     first = LOWEST_STEP
     if norm > scale * 2 ** (LOWEST_STEP / STEPS_PER_OCTAVE):
         # One step more where rounding of the logarithm fell short of the norm.
         first = math.ceil(STEPS_PER_OCTAVE * math.log2(norm / scale))
         first += scale * 2 ** (first / STEPS_PER_OCTAVE) < norm
+    return first, scale * 2 ** (first / STEPS_PER_OCTAVE)
+
+
+def _best_radius(norm: float, scale: float, terms: Callable[[int, float], tuple[float, float]]) -> tuple[int, float]:
+    """The step k and the radius `scale` 2^(k/8) >= norm with the least sum of terms."""
+    first, _ = smallest_radius(norm, scale)
     steps = range(first, max(first, 0) + 1)
     best = min(steps, key=lambda step: sum(terms(step, scale * 2 ** (step / STEPS_PER_OCTAVE))))
     return best, scale * 2 ** (best / STEPS_PER_OCTAVE)

@@ -168,6 +168,8 @@ class APrioriEstimate(Bound):
         squared_error, log_term, objective, norm = gamma**2 / setting.width, math.log(2 / delta), None, setting.gamma
         if network is not None:
             log_term, norm = math.log(4 / delta), network.norm
+            # The sum that stands for an integral may be longer than it by some 1e-7.
+            gamma = max(gamma, norm * setting.sup)
             root = 0.0 if network.exact else gamma / math.sqrt(setting.width) * (1 + math.sqrt(2 * log_term))
             squared_error = (root + network.representation_error) ** 2
             errors = network(subject.training.inputs) - subject.training.labels[:, 0]

@@ -27,13 +27,16 @@ Quantity = Literal[
     "randomized_risk",
     "approximation_error",
     "barron_norm",
+    "rkhs_norm",
+    "uniform_deviation",
 ]
 """What is bounded.
 
 population_risk, generalization_gap: R(f^), or R(f^) - R_n(f^), for the loss min(|f(x) - y|^2, M), f clipped to the
 range. error_probability: P(predicted class is not the class). randomized_risk: E R(f) with f drawn afresh around f^ for
 every prediction; no statement about f^ itself. approximation_error: inf E |f - f*|^2 over the model's space.
-barron_norm: ||f*||_B of the target.
+barron_norm, rkhs_norm: ||f*||_B or ||f*||_k of the target. uniform_deviation: sup |R(f) - R_n(f)| over a ball that
+contains f^.
 """
 
 Kept = TypeVar("Kept")
@@ -49,7 +52,9 @@ class BoundSubject:
     `training` is the sample the model was learnt from, `held_out` an independent one, both in label units.
     `loss_cap` M in label units squared: losses are min(|f - y|^2, M), so that they lie in [0, M] whatever y is.
     `scaled_from_sample`: the inputs' scaling was computed from the training rows. `filled_from_sample`: so was what
-    stands for a missing value. One-hot levels are no such choice: they are coordinates of the infinite list of levels.
+    stands for a missing value. `levels_from_sample`: the one-hot levels are those that the training rows show. To a
+    norm of weights that is no choice, the levels being coordinates of the infinite list of levels; features that are
+    drawn for a number of inputs do depend on it.
     `input_sup_bound`: a bound of ||x||_inf known before the sample (1 on the cube), or None.
     `problem`: where f* and its law are known, the problem that the samples came from.
     """
@@ -63,6 +68,7 @@ class BoundSubject:
     randomness: Randomness
     problem: SyntheticProblem | None = None
     filled_from_sample: bool = False
+    levels_from_sample: bool = False
     _kept: dict[Hashable, Any] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def kept(self, key: Hashable, compute: Callable[[], Kept]) -> Kept:

@@ -108,6 +108,18 @@ def test_published_a_priori_form_by_hand():
     assert result.value == pytest.approx(12 / 50 + 4 * 0.5 * 2 + first / 2 + second / 2)
 
 
+def test_published_a_priori_form_needs_the_least_penalty_and_a_radius():
+    """Its proof takes l >= 4 sqrt(2 ln(2D)/n), and a comparison network of norm 2 g at least the first radius, 1."""
+    least = 4 * MASSART
+
+    def value(**changes):
+        return evaluated(**changes)["a_priori_estimate_published"].value
+
+    assert value(penalty=least / 100) == pytest.approx(value()) == pytest.approx(value(penalty=least))
+    assert value(barron_norm=0.0) == pytest.approx(value(barron_norm=0.5))
+    assert value(barron_norm=0.01) >= 2 * least
+
+
 INCREASING = ("path_norm", "rkhs_norm", "l1_norm", "frobenius_product", "weighted_path_norm", "lipschitz_constant")
 
 

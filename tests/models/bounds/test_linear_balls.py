@@ -1,11 +1,13 @@
 """Complexities of linear balls against all sign vectors, and the bound by the l1 norm."""
 
+import dataclasses
 import math
 from itertools import product
 
 import pytest
 import torch
 
+from models.bounds import BOUNDS
 from models.bounds.l1_ball import L1Ball
 from models.complexities.linear_balls import l1_ball_complexity, l2_ball_complexity, massart
 from models.complexities.rademacher_sums import rademacher_sums
@@ -46,6 +48,14 @@ def test_bound_uses_the_l1_norm_of_the_coefficients(linear_subject):
     coefficients = subject.model.parameters["coefficients"]
     assert report.inputs["norm"] == pytest.approx(float(coefficients.abs().sum()))
     assert report.value > report.measured.value + 4 * report.measured.standard_error
+
+
+def test_levels_found_in_the_sample_are_refused_by_name(linear_subject):
+    """Features are drawn for as many inputs as there are levels, so that the class depends on the sample."""
+    subject = dataclasses.replace(linear_subject(), levels_from_sample=True)
+    for kind in ("l1_ball", "rkhs_ball", "pac_bayes", "pac_bayes_split_prior"):
+        report = BOUNDS[kind](kind=kind).evaluate(subject, 0.05)
+        assert [a.name for a in report.assumptions if a.standing == "failed"] == ["features_fixed_before_sample"]
 
 
 def test_standardised_inputs_are_refused_by_name(linear_subject):
