@@ -1,5 +1,6 @@
 """Inverse approximation theorem: how far networks of bounded path norm stay from f*, whatever their width."""
 
+import math
 from typing import Annotated, Literal
 
 import torch
@@ -8,9 +9,9 @@ from pydantic import Field
 from torch import Tensor
 
 from models.assumptions import Assumption, standing
+from models.bounds._concentration import inverse_divergence
 from models.bounds._known_target import TARGET, refusal
 from models.bounds.base import Bound, BoundReport, BoundSubject, BoundTerm
-from models.bounds.held_out_betting import betting_upper_bound
 from models.complexities.path_norm_ball import PathNormed, path_norm
 from models.problems import SyntheticProblem
 
@@ -104,7 +105,9 @@ class BarronApproximationLower(Bound):
             return step, axes, 0.0
         inputs = problem.inputs(self.points - count, subject.randomness, "inverse_points")
         share = (second_differences(problem, inputs, step, axes).sum(dim=1) / cut).clamp(max=1)
-        return step, axes, cut * (1 - betting_upper_bound(1 - share, delta))
+        # Chernoff's bound of the mean of 1 - share from above.
+        rest = inverse_divergence(float(1 - share.mean()), math.log(1 / delta) / len(share))
+        return step, axes, cut * (1 - rest)
 
 
 def second_differences(

@@ -72,10 +72,10 @@ class PathNormBall(UniformGapBound):
 
     def _lower_end(self, subject: BoundSubject, delta: float) -> dict[str, float]:
         """How far any bound of this complexity on these rows could go down; it fails with its own probability."""
-        if self.form == "expected":
+        inputs = rows_of_fixed_loss(subject).sample.inputs
+        if self.form == "expected" or not len(inputs):
             return {}
         failure_probability = MONTE_CARLO_SHARE * delta
-        inputs = rows_of_fixed_loss(subject).sample.inputs
         drawn = signed_inputs(subject, inputs, self.sign_draws)
         bracket = path_norm_ball_complexity(drawn, bool((inputs >= 0).all()), failure_probability)
         estimated = {"unit_ball_complexity_lower_estimate": bracket.lower}

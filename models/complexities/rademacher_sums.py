@@ -43,8 +43,9 @@ def rademacher_sums(
     Raises:
         ValueError: the sample is empty.
     """
-    sums: Tensor | None = None
-    columns: Tensor | None = None
+    if not len(inputs):
+        raise ValueError("an empty sample has no Rademacher complexity")
+    sums = columns = torch.zeros(1, dtype=torch.float64)
     trace = sup_squares = 0.0
     for block, rows in enumerate(inputs.split(BLOCK_ROWS)):
         with torch.no_grad():
@@ -52,11 +53,9 @@ def rademacher_sums(
         generator = randomness.child("signs").generator(str(block))
         bits = torch.randint(0, 2, (draws, rows.shape[0]), generator=generator, dtype=torch.int8)
         part = (bits.to(torch.float64) * 2 - 1) @ features
-        sums = part if sums is None else sums + part
+        sums = sums + part
         squares = features**2
         trace += float(squares.sum())
         sup_squares += float(squares.amax(dim=1).sum())
-        columns = squares.sum(dim=0) if columns is None else columns + squares.sum(dim=0)
-    if sums is None or columns is None:
-        raise ValueError("an empty sample has no Rademacher complexity")
+        columns = columns + squares.sum(dim=0)
     return RademacherSums(sums, inputs.shape[0], trace, sup_squares, float(columns.max()))

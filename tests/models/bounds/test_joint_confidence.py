@@ -52,8 +52,8 @@ def test_second_evaluation_draws_no_signs_again(drawn_subject, context, monkeypa
     real = torch.randint
     monkeypatch.setattr(torch, "randint", lambda *args, **options: drawn.append(args) or real(*args, **options))
     evaluate_all(chosen_bounds("all"), drawn_subject(), 0.05, context)
-    # 298 rows are one block: one draw for path_norm_ball and group_norm_ball, at both deltas.
-    assert len(drawn) == 1
+    # 298 rows are one block: one draw for path_norm_ball and group_norm_ball, one for the lower bound, at both deltas.
+    assert [size for _, _, size in drawn] == [(1000, 298), (20, 298)]
 
 
 @pytest.mark.slow
