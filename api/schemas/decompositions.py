@@ -49,13 +49,36 @@ class RiskTerms(BaseModel):
     optimization: Estimate
 
 
+class Interval(BaseModel):
+    """A number and its 95 % interval, in label units squared; no value where only its bounds are known."""
+
+    value: ExtendedFloat | None = None
+    lower: ExtendedFloat
+    upper: ExtendedFloat
+
+
+class Prospect(BaseModel):
+    """What a purchase is expected to do: the risk after it and what it saves, or why that is unknown."""
+
+    change: str
+    width: int
+    sample_size: int
+    method: Literal["measured", "extrapolated", "bound"] | None = None
+    risk: Interval | None = None
+    saving: Interval | None = None
+    unknown: str | None = None
+
+
 class AdviceDocument(BaseModel):
-    """What would lower the risk most."""
+    """What would lower the risk most, and what is expected of each purchase."""
 
     model_config = ConfigDict(extra="allow")
 
     buy: Literal["data", "width", "training", "nothing"]
     because: str
+    expected: dict[Literal["data", "width", "training"], Prospect] = Field(
+        {}, description="By purchase: twice the data, twice the width, longer training. Empty in cells of older jobs."
+    )
 
 
 class DecompositionDocument(BaseModel):
@@ -147,8 +170,17 @@ def _columns() -> Iterator[tuple[str, pa.DataType, _Values]]:
     # The Gram matrix is symmetric.
     for i, j in ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)):
         yield f"gram.{i}.{j}", pa.float64(), _number_at("gram", i, j)
-    for name in AdviceDocument.model_fields:
+    for name in ("buy", "because"):
         yield f"advice.{name}", pa.string(), _at("advice", name)
+    for remedy in ("data", "width", "training"):
+        path = "advice", "expected", remedy
+        for name in ("change", "method", "unknown"):
+            yield ".".join((*path, name)), pa.string(), _at(*path, name)
+        for name in ("width", "sample_size"):
+            yield ".".join((*path, name)), pa.int64(), _at(*path, name)
+        for group in ("risk", "saving"):
+            for member in ("value", "lower", "upper"):
+                yield ".".join((*path, group, member)), pa.float64(), _number_at(*path, group, member)
     for name in ("hypothesis_space", "learner", "data"):
         yield f"{name}.json", pa.string(), _json_at(name)
 

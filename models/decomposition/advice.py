@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from models.decomposition.intervals import Interval
 from models.estimates import Estimate, in_words
 
 Purchase = Literal["data", "width", "training", "nothing"]
@@ -18,13 +19,32 @@ ARITHMETIC_FLOOR = 1e-10
 """An excess risk below this fraction of E|f*|^2 is what single precision leaves behind."""
 
 
+class Prospect(BaseModel):
+    """What is expected of one purchase: the risk after it and what it saves, in label units squared.
+
+    `change` says what is bought. `method`: "measured" in this grid, "extrapolated" by fitted curves, "bound" where only
+    the two ends are known, and then without values. Where nothing is known, `unknown` says why and the rest is None.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    change: str
+    width: int
+    sample_size: int
+    method: Literal["measured", "extrapolated", "bound"] | None = None
+    risk: Interval | None = None
+    saving: Interval | None = None
+    unknown: str | None = None
+
+
 class Advice(BaseModel):
-    """What to buy next, in a word and a sentence."""
+    """What to buy next, in a word and a sentence, and what is expected of each purchase by its name."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     buy: Purchase
     because: str
+    expected: dict[Literal["data", "width", "training"], Prospect] = {}
 
 
 def advise(terms: Mapping[str, Estimate], noise_variance: float, target_mean_square: float) -> Advice:

@@ -59,7 +59,7 @@ class LearningCurve:
 
     def excess(self, losses: Float[Tensor, "seeds rows"]) -> Estimate:
         """The mean of losses on the same seeds and rows minus the limit, draw by draw with the same resamples."""
-        means = _bootstrap(losses.to(torch.float64)[:, None], self.randomness, len(self.chosen))[:, 0]
+        means = bootstrapped_risks(losses.to(torch.float64)[:, None], self.randomness, len(self.chosen))[:, 0]
         return _extrapolated(means - self._values(math.inf))
 
     def _values(self, sample_size: float | int) -> Float[Tensor, " draws"]:
@@ -89,7 +89,7 @@ def fit_learning_curve(
         sizes, losses = sizes[kept], losses[:, kept]
     if len(sizes) < FEWEST_SIZES:
         return None
-    risks = _bootstrap(losses.to(torch.float64), randomness, draws)
+    risks = bootstrapped_risks(losses.to(torch.float64), randomness, draws)
     spread = risks[1:].std(dim=0).clamp(min=RELATIVE_FLOOR * float(risks[0].abs().max().clamp(min=1e-300)))
     fits = [_power(sizes, risks, spread), _inverse(sizes, risks, spread, 0.0)]
     shifts = [0.0, 0.0]
@@ -108,7 +108,7 @@ def _extrapolated(values: Float[Tensor, " draws"]) -> Estimate:
     return Estimate(value=float(values[0]), standard_error=error, method="extrapolated")
 
 
-def _bootstrap(losses: Float[Tensor, "s j i"], randomness: Randomness, draws: int) -> Float[Tensor, "draws j"]:
+def bootstrapped_risks(losses: Float[Tensor, "s j i"], randomness: Randomness, draws: int) -> Float[Tensor, "draws j"]:
     """Mean risks by size: of the data in row 0, then of resampled seeds and rows."""
     seeds, _, rows = losses.shape
     by_seed = _counts(seeds, draws, randomness.generator("bootstrap_seeds"))
@@ -128,7 +128,7 @@ def _counts(size: int, draws: int, generator: torch.Generator) -> Float[Tensor, 
 def _power(
     sizes: Float[Tensor, " j"], risks: Float[Tensor, "b j"], spread: Float[Tensor, " j"]
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    fits = [(*_affine(sizes**-exponent, risks, spread), exponent) for exponent in EXPONENTS]
+    fits = [(*affine_fit(sizes**-exponent, risks, spread), exponent) for exponent in EXPONENTS]
     floors, factors, scores = (torch.stack([fit[k] for fit in fits]) for k in range(3))
     best = scores.argmin(dim=0, keepdim=True)
     chosen = [values.gather(0, best)[0] for values in (floors, factors, scores)]
@@ -138,11 +138,11 @@ def _power(
 def _inverse(
     sizes: Float[Tensor, " j"], risks: Float[Tensor, "b j"], spread: Float[Tensor, " j"], shift: float
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    floors, factors, scores = _affine(1 / (sizes - shift), risks, spread)
+    floors, factors, scores = affine_fit(1 / (sizes - shift), risks, spread)
     return floors, factors, torch.ones_like(floors), scores / 2 + 2
 
 
-def _affine(
+def affine_fit(
     decay: Float[Tensor, " j"], risks: Float[Tensor, "b j"], spread: Float[Tensor, " j"]
 ) -> tuple[Tensor, Tensor, Tensor]:
     """min over c, a >= 0 of sum_j ((r_j - c - a u_j) / s_j)^2 for each row: c, a and the minimum.

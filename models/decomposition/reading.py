@@ -15,6 +15,7 @@ def cell_row(cell: DecompositionCell, outcome: CellOutcome) -> dict[str, Any]:
 
     `approximation_bracket`: between these lies inf R - R(f*); one point where f_m is a projection.
     `empirical_optimization_gap`: mean over seeds of R_n(f^) - R_n(f~). `regularization_bias`: None without a penalty.
+    The advice is left out: it needs the whole grid.
     """
     approximation = cell.risk_terms["approximation"]
     exact = approximation.method == "monte_carlo"
@@ -32,7 +33,6 @@ def cell_row(cell: DecompositionCell, outcome: CellOutcome) -> dict[str, Any]:
         "empirical_optimization_gap": float(gap.mean()),
         "regularization_bias": _pair(cell.regularization_bias) if cell.regularization_bias else None,
         "approximation_bracket": [approximation.value if exact else 0.0, approximation.value],
-        "buy": cell.advice.buy,
     }
 
 

@@ -7,15 +7,14 @@ needs it is left out.
 """
 
 import math
-from collections.abc import Mapping
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from models.decomposition.table_advice import table_advice
+from models.decomposition.advice import Advice
 from models.decomposition.table_curves import TableCurves, table_curves, two_way
 from models.decomposition.table_grid import TableOutcome
 from models.decomposition.terms import DecompositionCell
@@ -49,21 +48,16 @@ def table_grid_estimates(
     outcomes: Mapping[int, TableOutcome], noise: Estimate | None, randomness: Randomness
 ) -> dict[tuple[int, int], dict[str, Any]]:
     """The estimated fields of every cell by width and sample size, in the order of `outcomes`."""
-    ascending = sorted(outcomes)
-    wider = dict(pairwise(ascending))
     found = {}
     for width, outcome in outcomes.items():
         curves = table_curves(outcome, randomness.child("learning_curve"))
-        above = outcomes[wider[width]] if width in wider else None
         for place, size in enumerate(outcome.sample_sizes):
-            found[width, size] = table_estimates(outcome, place, curves, noise, above)
+            found[width, size] = table_estimates(outcome, place, curves, noise)
     return found
 
 
-def table_estimates(
-    outcome: TableOutcome, place: int, curves: TableCurves, noise: Estimate | None, wider: TableOutcome | None
-) -> dict[str, Any]:
-    """The estimated fields of the cell at `outcome.sample_sizes[place]`. `wider`: the next width of the grid."""
+def table_estimates(outcome: TableOutcome, place: int, curves: TableCurves, noise: Estimate | None) -> dict[str, Any]:
+    """The estimated fields of the cell at `outcome.sample_sizes[place]`, before the grid advises."""
     trained, best = outcome.trained[:, place], outcome.best_on_sample[:, place]
     # Only a linear space's f~ is the minimiser itself.
     method: Method = "monte_carlo" if outcome.coefficients is not None else "best_of_restarts"
@@ -87,6 +81,10 @@ def table_estimates(
             trained=two_way(trained),
             trained_empirical=_over_seeds(outcome.trained_empirical[:, place]),
         ),
+        "risks_by_seed": {
+            "best_on_sample": tuple(best.mean(dim=1).tolist()),
+            "trained": tuple(trained.mean(dim=1).tolist()),
+        },
         "risk_terms": _known(
             approximation=approximation,
             approximation_and_noise=limit,
@@ -94,7 +92,7 @@ def table_estimates(
             optimization=optimization,
         ),
         "generalization_gap": gap,
-        "advice": table_advice(outcome, place, curves, optimization, wider),
+        "advice": Advice(buy="nothing", because="Buy nothing: one cell of a table tells of no purchase."),
     }
 
 
@@ -120,16 +118,16 @@ def table_row(cell: DecompositionCell) -> dict[str, Any]:
     }
 
 
-def table_reading(cells: Mapping[tuple[int, int], dict[str, Any]]) -> str:
-    """One sentence on one space: the cells' estimates by width and sample size."""
-    (width, size), best = min(cells.items(), key=lambda item: item[1]["risks"]["trained"].value)
-    limit = best["risks"].get("best_in_space")
+def table_reading(cells: Sequence[DecompositionCell]) -> str:
+    """One sentence on one space."""
+    best = min(cells, key=lambda cell: cell.risks["trained"].value)
+    limit = best.risks.get("best_in_space")
     floor = (
         "with fewer than three usable sample sizes nothing is said of its limit"
         if limit is None
         else f"with ever more rows this width would reach {in_words(limit)}, approximation and noise together"
     )
     return (
-        f"The smallest risk is {in_words(best['risks']['trained'])} at width {width}, n = {size}; {floor}; "
-        f"the advice is to buy {best['advice'].buy}."
+        f"The smallest risk is {in_words(best.risks['trained'])} at width {best.width}, n = {best.sample_size}; "
+        f"{floor}; the advice is to buy {best.advice.buy}."
     )

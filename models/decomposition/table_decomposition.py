@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.decomposition.progress import GridProgress
+from models.decomposition.purchases import advised
+from models.decomposition.risk_draws import draws_of_outcomes
+from models.decomposition.risk_surfaces import RiskSurface
 from models.decomposition.table_cells import pure_noise, table_grid_estimates, table_reading, table_row
 from models.decomposition.table_grid import TableSetting, table_width, whole
 from models.decomposition.terms import DecompositionCell
@@ -47,10 +50,13 @@ def decompose_table(
     for space, learner in pairs:
         outcomes = {width: table_width(space.with_width(width), learner, setting, *polls) for width in widths}
         estimates = table_grid_estimates(outcomes, noise, randomness)
+        unadvised = []
         for (width, size), found in estimates.items():
             named = place(space.with_width(width), learner, problem.training.inputs.shape[1], width, size)
-            cells.append(DecompositionCell(**named, **found))
-        readings.append({"hypothesis_space": space.kind, "reading": table_reading(estimates)})
+            unadvised.append(DecompositionCell(**named, **found))
+        of_space = advised(unadvised, RiskSurface(draws_of_outcomes(outcomes, unadvised, space, randomness)))
+        readings.append({"hypothesis_space": space.kind, "reading": table_reading(of_space)})
+        cells += of_space
     summary = {
         "cells": [table_row(cell) for cell in cells],
         "readings": readings,

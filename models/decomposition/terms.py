@@ -39,7 +39,8 @@ class DecompositionCell(BaseModel):
     `gram`: the matrix of <u_i, u_j> in L2(mu) for u = (f* - f_m, f_m - f~, f~ - f^). `regularization_bias`: of a
     learner with a penalty in a nested linear space, R(f_{m,penalty}) - R(f_m) >= 0 up to its error bar, with
     f_{m,penalty} the minimiser of R(f) + penalty |a|^2; the rest of the optimization term is what the penalty saves in
-    variance.
+    variance. `risks_by_seed`: the risks on the test points seed by seed, all cells of a job in the same order, so that
+    their differences are paired.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -54,6 +55,7 @@ class DecompositionCell(BaseModel):
     squared_norms: dict[str, Estimate]
     gram: tuple[GramRow, GramRow, GramRow] | None
     risks: dict[str, Estimate]
+    risks_by_seed: dict[str, tuple[ExtendedFloat, ...]] = {}
     risk_terms: dict[str, Estimate]
     generalization_gap: Estimate
     regularization_bias: Estimate | None = None
@@ -185,6 +187,10 @@ def cell_estimates(
             "best_on_sample": referred({SAMPLE: 1.0}, noise_variance),
             "trained": measured({TRAINED: 1.0}, noise_variance),
             "trained_empirical": empirical,
+        },
+        "risks_by_seed": {
+            name: tuple((moments.seed_means[:, column] + noise_variance).tolist())
+            for name, column in (("best_in_space", AA), ("best_on_sample", SAMPLE), ("trained", TRAINED))
         },
         "risk_terms": terms,
         "generalization_gap": moments.estimate({TRAINED: 1.0}, "monte_carlo", noise_variance, -empirical_risks),

@@ -11,8 +11,11 @@ from models.data import Data, DatasetData, TargetData
 from models.decomposition.cost import decomposition_plan
 from models.decomposition.grid import CellOutcome, DecompositionSetting
 from models.decomposition.progress import GridProgress
+from models.decomposition.purchases import advised
 from models.decomposition.reading import cell_row, reading
 from models.decomposition.reference_training import BUDGETS, ReferenceSearch
+from models.decomposition.risk_draws import draws_of_cells
+from models.decomposition.risk_surfaces import RiskSurface
 from models.decomposition.space_grid import decompose_space
 from models.decomposition.table_decomposition import decompose_table
 from models.decomposition.table_grid import TableSetting
@@ -218,10 +221,11 @@ class DecomposeError(Experiment):
                     cell = self._cell(at_width, learner, width, size, outcome, problem.noise**2, mean_square)
                     cells.append(cell)
                     table.append(cell_row(cell, outcome))
+            cells[before:] = advised(cells[before:], RiskSurface(draws_of_cells(cells[before:], space)))
             readings.append({"hypothesis_space": space.kind, "reading": reading(cells[before:])})
         return ExperimentResult(
             summary={
-                "cells": table,
+                "cells": [row | {"buy": cell.advice.buy} for row, cell in zip(table, cells, strict=True)],
                 "readings": readings,
                 "target": {
                     "kind": problem.target.kind,

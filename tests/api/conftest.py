@@ -103,7 +103,21 @@ def cell() -> Callable[[int, int, float | str], dict[str, Any]]:
             | {"trained": _estimate(trained)},
             "risk_terms": dict.fromkeys(("approximation", "estimation", "optimization"), _estimate(-0.1)),
             "generalization_gap": _estimate(0.3),
-            "advice": {"buy": "data", "because": "estimation is the largest"},
+            "advice": {
+                "buy": "data",
+                "because": "estimation is the largest",
+                "expected": {
+                    remedy: {
+                        "change": "twice",
+                        "width": 1,
+                        "sample_size": 1,
+                        "method": "measured",
+                        "risk": {"value": 0.4, "lower": 0.3, "upper": 0.5},
+                        "saving": {"value": 0.1, "lower": 0.0, "upper": 0.2},
+                    }
+                    for remedy in ("data", "width", "training")
+                },
+            },
         }
 
     return made

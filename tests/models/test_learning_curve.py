@@ -53,7 +53,7 @@ def test_constrained_fit_agrees_with_another_solver():
     decay = torch.rand(6, generator=generator, dtype=torch.float64)
     risks = torch.randn(40, 6, generator=generator, dtype=torch.float64)
     spread = 0.5 + torch.rand(6, generator=generator, dtype=torch.float64)
-    floors, factors, scores = learning_curve._affine(decay, risks, spread)
+    floors, factors, scores = learning_curve.affine_fit(decay, risks, spread)
     design = torch.stack([1 / spread, decay / spread], dim=1).numpy()
     for row in range(40):
         solution, residual = nnls(design, (risks[row] / spread).numpy())

@@ -1,0 +1,214 @@
+"""The risk of one space and learner over widths and sample sizes: measured where it is, continued where that is honest.
+
+All risks of a grid are drawn together, so that differences between its cells and continuations of its curves are
+paired: seeds and test points are common to them. A measured cell is never replaced by a fit.
+
+Along n the trained risk is fitted above what no n removes: R(f_m) where f_m is exact, the noise elsewhere. Along m,
+where f_m is exact, approximation (falling) and the rest (rising) are fitted apart and added; elsewhere the trained
+risk itself, up to where it begins to rise. Least squares errs without bound near n = m coefficients, and so does a
+learner that follows it: neither the places of a fit nor its target may then lie on the other side of, or near, the
+peak. A learner is trusted there only if the grid shows that it errs less than f~ around n = m.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from models.decomposition.intervals import Draws, standard_error, student_quantile
+from models.decomposition.risk_curves import FEWEST_PLACES, RiskCurve, decays, fit_curve, growths, late_decays
+from models.randomness import Randomness
+
+Place = tuple[int, int]
+"""(width, sample size)."""
+
+PEAK_MARGIN = 1.5
+"""Least squares with m coefficients is fitted at n >= 1.5 m or n <= m / 2 only."""
+FARTHEST = 16
+"""A curve is continued to this many times its last place, no further."""
+PEAK = "the peak of least squares at n = m lies between"
+FEW = "fewer than three usable {} in the grid, and no next one"
+ONE_SEED = "one seed gives no error bar to a curve; add seeds"
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """The risk at a place, draw by draw, and whether it was measured there or is extrapolated."""
+
+    place: Place
+    draws: Draws
+    measured: bool
+
+
+@dataclass(frozen=True)
+class RiskDraws:
+    """Joint draws of the risks of a grid; row 0 is the data's.
+
+    `by_seed`: the trained risk of each seed. `best`: R(f_m) by width where f_m is exact, else empty. `noise`: what no
+    purchase removes, 0 where unknown. `coefficients`: m of linear least squares at any width, None in other spaces.
+    `refusal`: why the space has no such width, or None. `follows_least_squares`: whether the learner's risk may peak
+    where that of f~ does.
+    """
+
+    trained: Mapping[Place, Draws]
+    best: Mapping[int, Draws]
+    noise: float
+    by_seed: Mapping[Place, tuple[float, ...]]
+    coefficients: Callable[[int], int] | None
+    refusal: Callable[[int], str | None]
+    follows_least_squares: bool
+
+
+class RiskSurface:
+    """Forecasts over one grid. The order of its cells does not matter."""
+
+    def __init__(self, draws: RiskDraws) -> None:
+        self.draws = draws
+        self.widths = sorted({width for width, _ in draws.trained})
+        self.sizes = sorted({size for _, size in draws.trained})
+        self._seeds = len(next(iter(draws.by_seed.values())))
+        self._along_sizes: dict[int, RiskCurve | str] = {}
+        self._along_widths: dict[tuple[int, bool], RiskCurve | str] = {}
+        self._approximation: RiskCurve | None = None
+
+    def more_data(self, place: Place) -> Forecast | str:
+        """At twice the sample size: measured, else fitted, else at the next size of the grid, or why none is known."""
+        width, size = place
+        fitted = self._measured((width, 2 * size)) or self.at_size(width, 2 * size)
+        above = [n for n in self.sizes if n > size and (width, n) in self.draws.trained]
+        return self._or_next(fitted, [(width, n) for n in above])
+
+    def more_width(self, place: Place) -> Forecast | str:
+        """At twice the width, likewise."""
+        width, size = place
+        fitted = self._measured((2 * width, size)) or self.at_width(2 * width, size)
+        above = [m for m in self.widths if m > width and (m, size) in self.draws.trained]
+        return self._or_next(fitted, [(m, size) for m in above])
+
+    def _measured(self, place: Place) -> Forecast | None:
+        found = self.draws.trained.get(place)
+        return None if found is None else Forecast(place, found, measured=True)
+
+    def _or_next(self, fitted: Forecast | str, above: Sequence[Place]) -> Forecast | str:
+        if isinstance(fitted, str) and above:
+            return self._measured(above[0]) or fitted
+        return fitted
+
+    def at_size(self, width: int, size: int) -> Forecast | str:
+        """The risk at one width of the grid and any n, by the fitted curve, or why that is not known."""
+        if self._near_peak(width, size, above=True):
+            return PEAK
+        curve = self.along_sizes(width)
+        if isinstance(curve, str):
+            return curve
+        return Forecast((width, size), self._floor(width) + curve.at(size), measured=False)
+
+    def along_sizes(self, width: int) -> RiskCurve | str:
+        """The curve over n of the risk above `_floor`, or why there is none."""
+        if width not in self._along_sizes:
+            self._along_sizes[width] = self._fitted_along_sizes(width)
+        return self._along_sizes[width]
+
+    def _fitted_along_sizes(self, width: int) -> RiskCurve | str:
+        sizes = [n for n in self.sizes if (width, n) in self.draws.trained]
+        usable = [n for n in sizes if not self._near_peak(width, n, above=True)]
+        if len(sizes) >= FEWEST_PLACES > len(usable):
+            return PEAK
+        for earlier, later in pairwise(list(usable)):
+            if self._rises((width, earlier), (width, later)):
+                usable = [n for n in usable if n >= later]
+        if self._seeds < 2:
+            return ONE_SEED
+        if len(usable) < FEWEST_PLACES:
+            return FEW.format("sample sizes")
+        risks = torch.stack([self.draws.trained[width, n] - self._floor(width) for n in usable], dim=1)
+        forms = decays(self._coefficients(width) if self.draws.follows_least_squares else None)
+        return fit_curve(usable, risks, forms, Randomness(0).child("along_sizes"))
+
+    def at_width(self, width: int, size: int) -> Forecast | str:
+        """The risk at one sample size of the grid and any width, by the fitted curves, or why that is not known."""
+        refusal = self.draws.refusal(width)
+        if refusal is not None:
+            return refusal
+        beyond = self._near_peak(width, size, above=True)
+        if beyond and self._near_peak(width, size, above=False):
+            return PEAK
+        if (size, beyond) not in self._along_widths:
+            self._along_widths[size, beyond] = self._fitted_along_widths(size, beyond)
+        curve = self._along_widths[size, beyond]
+        if isinstance(curve, str):
+            return curve
+        split = bool(self.draws.best) and not beyond
+        draws = curve.at(self._axis(width)) + (self.approximation(width) if split else self.draws.noise)
+        return Forecast((width, size), draws, measured=False)
+
+    def approximation(self, width: int) -> Draws:
+        """R(f_m) at any width that the space has, where f_m is exact; three widths of the grid at least."""
+        if self._approximation is None:
+            widths = sorted(self.draws.best)
+            places = [self._axis(m) for m in widths]
+            risks = torch.stack([self.draws.best[m] - self.draws.noise for m in widths], dim=1)
+            streams = Randomness(0).child("approximation")
+            self._approximation = fit_curve(places, risks, late_decays(places[0]), streams)
+        return self.draws.noise + self._approximation.at(self._axis(width))
+
+    def _fitted_along_widths(self, size: int, beyond: bool) -> RiskCurve | str:
+        widths = [m for m in self.widths if (m, size) in self.draws.trained]
+        usable = [m for m in widths if not self._near_peak(m, size, above=not beyond)]
+        if len(widths) >= FEWEST_PLACES > len(usable):
+            return PEAK
+        if self._seeds < 2:
+            return ONE_SEED
+        if len(usable) < FEWEST_PLACES:
+            return FEW.format("widths")
+        streams, places = Randomness(0).child("along_widths"), [self._axis(m) for m in usable]
+        if self.draws.best and not beyond:
+            risks = torch.stack([self.draws.trained[m, size] - self.draws.best[m] for m in usable], dim=1)
+            return fit_curve(places, risks, growths(), streams)
+        if any(self._rises((low, size), (high, size)) for low, high in pairwise(usable)):
+            return "the risk rises with the width here"
+        risks = torch.stack([self.draws.trained[m, size] - self.draws.noise for m in usable], dim=1)
+        return fit_curve(places, risks, late_decays(places[0]), streams)
+
+    def _floor(self, width: int) -> Draws | float:
+        return self.draws.best.get(width, self.draws.noise)
+
+    def _axis(self, width: int) -> int:
+        """What a width counts: functions where the space is linear, some widths having the same ones."""
+        return self._coefficients(width) or width
+
+    def _coefficients(self, width: int) -> int | None:
+        return None if self.draws.coefficients is None else self.draws.coefficients(width)
+
+    def _near_peak(self, width: int, size: int, above: bool) -> bool:
+        """Whether a fit on the side `above` (n > m) may not see this place."""
+        coefficients = self._coefficients(width)
+        if coefficients is None or not self.draws.follows_least_squares:
+            return False
+        return size < PEAK_MARGIN * coefficients if above else 2 * size > coefficients
+
+    def _rises(self, earlier: Place, later: Place) -> bool:
+        rise = self.draws.trained[later] - self.draws.trained[earlier]
+        return float(rise[0]) > student_quantile(self.freedom(earlier, later)) * standard_error(rise)
+
+    def freedom(self, place: Place, other: Place | None = None) -> float:
+        """Degrees of freedom of the error of a measured risk, or of its difference to another (Satterthwaite).
+
+        S - 1 for the part that seeds show, ever more as test points dominate; of one seed it is not told.
+        """
+        if self._seeds < 2:
+            return math.inf
+        draws, by_seed = self.draws.trained[place], torch.tensor(self.draws.by_seed[place], dtype=torch.float64)
+        if other is not None:
+            draws, by_seed = draws - self.draws.trained[other], by_seed - by_seed.new_tensor(self.draws.by_seed[other])
+        share = float(by_seed.var(unbiased=True)) / self._seeds
+        return (self._seeds - 1) * max(1.0, standard_error(draws) ** 2 / share) ** 2 if share > 0 else math.inf
+
+
+def normal_draws(count: int, name: str, columns: int) -> Tensor:
+    """Standard normal numbers of a fixed stream; row 0 is 0, so that it gives the data's value."""
+    drawn = torch.randn(count, columns, generator=Randomness(0).generator(name), dtype=torch.float64)
+    return torch.cat([torch.zeros(1, columns, dtype=torch.float64), drawn])
