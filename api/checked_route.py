@@ -6,8 +6,8 @@ from typing import Any, NoReturn
 
 from fastapi import Request, Response, params
 from fastapi.routing import APIRoute
-from starlette.concurrency import run_in_threadpool
 
+from api.dependencies import authenticated
 from api.errors import Malformed, UnsupportedMediaType, field_problem
 from api.field_errors import escaped
 
@@ -64,7 +64,7 @@ class _StrictRequest(Request):
 class CheckedRoute(APIRoute):
     """The route class of every native router that takes a body.
 
-    A client without a valid key is refused before a byte of its body is read.
+    A client without a valid key of the route's scope is refused before a byte of its body is read.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -75,9 +75,10 @@ class CheckedRoute(APIRoute):
         form = isinstance(self.body_field.field_info, params.Form)
         wanted = "multipart/form-data" if form else "application/json"
 
+        scopes = [scope for known in self.dependant.dependencies for scope in getattr(known.call, "scopes", ())]
+
         async def checked(request: Request) -> Response:
-            authenticator = request.app.state.services.authenticator
-            await run_in_threadpool(authenticator.authenticate, request.headers.get("authorization"))
+            await authenticated(request.app.state.services, request.headers.get("authorization"), *scopes)
             sent = request.headers.get("content-type", "").partition(";")[0].strip().lower()
             if sent != wanted:
                 raise UnsupportedMediaType(f"Send {wanted} as Content-Type.")

@@ -121,14 +121,16 @@ def create_key(
     scope: Annotated[list[str] | None, typer.Option(help="One or more of read, submit, predict, admin.")] = None,
 ) -> None:
     """Make a key and print its secret, once."""
+    from db.key_secret import key_secret
     from db.repositories.api_keys import SCOPES, ApiKeys
+    from db.settings import ServiceSettings
 
     scopes = scope or ["read", "submit", "predict"]
     unknown = sorted(set(scopes) - set(SCOPES))
     if unknown:
         raise typer.BadParameter(f"unknown scope {unknown[0]!r}; known: {', '.join(SCOPES)}", param_hint="--scope")
     with _migrated_database() as database, database.unit_of_work() as session:
-        key, secret = ApiKeys(session).create(owner, name, scopes)
+        key, secret = ApiKeys(session).create(owner, name, scopes, key_secret(ServiceSettings()))
     typer.echo(f"{key.id}\n{secret}")
     typer.echo("From now on every request needs a key, on loopback too.", err=True)
 

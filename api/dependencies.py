@@ -77,6 +77,8 @@ def principal_with(*scopes: str) -> Callable[..., Awaitable[Principal]]:
     ) -> Principal:
         return await authenticated(services, request.headers.get("authorization"), *scopes)
 
+    # What a route checks before its body is read, and its description says.
+    authenticate.scopes = scopes  # type: ignore[attr-defined]
     return authenticate
 
 

@@ -24,11 +24,13 @@ from sqlalchemy.exc import OperationalError
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Match
 
 from api.field_errors import FieldError, field_errors
 
 logger = structlog.get_logger(__name__)
 
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 
 
@@ -147,10 +149,21 @@ def _from_request_validation(error: RequestValidationError) -> Problem:
     return Unprocessable(f"{first.pointer or 'body'}: {first.detail}", errors=errors)
 
 
-def _from_http_exception(error: HTTPException) -> Problem:
-    problem = Problem(str(error.detail), headers=dict(error.headers or {}))
+def _from_http_exception(request: Request, error: HTTPException) -> Problem:
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        # The router names the methods of the first route that has this path; there may be several.
+        headers["Allow"] = ", ".join(_methods_of_path(request))
+    problem = Problem(str(error.detail), headers=headers)
     problem.status, problem.title = error.status_code, HTTPStatus(error.status_code).phrase
     return problem
+
+
+def _methods_of_path(request: Request) -> list[str]:
+    routes = request.app.routes
+    # A copy each: matching leaves what it found in the scope.
+    tried = ((method, {**request.scope, "method": method}) for method in _METHODS)
+    return [method for method, scope in tried if any(route.matches(scope)[0] is Match.FULL for route in routes)]
 
 
 def install_error_handlers(app: FastAPI) -> None:
@@ -166,7 +179,7 @@ def install_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _on_http(request: Request, error: HTTPException) -> Response:
-        return _respond(request, _from_http_exception(error))
+        return _respond(request, _from_http_exception(request, error))
 
     @app.exception_handler(OperationalError)
     async def _on_database(request: Request, error: OperationalError) -> Response:

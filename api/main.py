@@ -6,8 +6,10 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 
 from api.authentication import Authenticator
+from api.cross_origin import cors_options
 from api.dataset_files.caps import ReadingLimits
 from api.dataset_files.reading import FileReaders
 from api.dependencies import Services
@@ -16,6 +18,7 @@ from api.errors import install_error_handlers
 from api.metrics import Metrics
 from api.middleware import BodyCap, RefuseNul, RequestEnvelope
 from api.openapi import openapi_document
+from api.rate_limits import RateLimit, TokenBuckets
 from api.routes import (
     api_keys,
     bounds,
@@ -116,6 +119,11 @@ def create_app(settings: ApiSettings, doorbell: Doorbell | None = None) -> FastA
         upload_path="/v1/datasets",
     )
     app.add_middleware(RefuseNul)
+    if settings.requests_per_second is not None:
+        buckets = TokenBuckets(settings.requests_per_second, settings.request_burst)
+        app.add_middleware(RateLimit, buckets=buckets)
+    if settings.cors_origins:
+        app.add_middleware(CORSMiddleware, **cors_options(settings.cors_origins))
     app.add_middleware(RequestEnvelope, metrics=metrics)
     install_error_handlers(app)
     for router in ROUTERS:

@@ -5,7 +5,6 @@ import secrets
 import time
 
 import structlog
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import PROBLEM_MEDIA_TYPE, NotFound, Problem, ProblemDocument, TooLarge, Unprocessable
@@ -17,6 +16,15 @@ logger = structlog.get_logger("api.access")
 
 MULTIPART_ALLOWANCE_BYTES = 64 * 2**10
 """What an upload may have around its file: boundaries, part headers, the name."""
+
+SAFE_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+)
+"""On every answer that does not say otherwise; pages bring a policy of their own."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{1,128}")
 
@@ -36,16 +44,20 @@ class RequestEnvelope:
         sent = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
         request_id = sent if _REQUEST_ID.fullmatch(sent) else "req_" + secrets.token_hex(12)
         scope.setdefault("state", {})["request_id"] = request_id
+        # Whatever this request logs, in whatever thread, is found by its id.
+        structlog.contextvars.bind_contextvars(request_id=request_id)
         started, status = time.perf_counter(), 500
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-ID"] = request_id
-                headers.setdefault("X-Content-Type-Options", "nosniff")
-                headers.setdefault("Cache-Control", "no-store")
+                present = {name.lower() for name, _ in message["headers"]}
+                message["headers"] = [
+                    *message["headers"],
+                    (b"x-request-id", request_id.encode()),
+                    *(header for header in SAFE_HEADERS if header[0] not in present),
+                ]
             await send(message)
 
         try:
@@ -58,7 +70,6 @@ class RequestEnvelope:
             log = logger.debug if scope["path"] in PROBES else logger.info
             log(
                 "request",
-                request_id=request_id,
                 method=scope["method"],
                 path=scope["path"],
                 status=status,
@@ -75,9 +86,9 @@ class RefuseNul:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Look at the path and at the query."""
         if scope["type"] == "http" and "\x00" in scope["path"]:
-            await _refuse(scope, send, NotFound("There is nothing here."))
+            await refuse(scope, send, NotFound("There is nothing here."))
         elif scope["type"] == "http" and b"%00" in scope["query_string"]:
-            await _refuse(scope, send, Unprocessable("A query parameter must not hold NUL."))
+            await refuse(scope, send, Unprocessable("A query parameter must not hold NUL."))
         else:
             await self.app(scope, receive, send)
 
@@ -104,7 +115,7 @@ class BodyCap:
         too_large = TooLarge(f"The body is larger than {cap} bytes.")
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if declared.isdigit() and (len(declared) > 18 or int(declared) > cap):
-            await _refuse(scope, send, too_large)
+            await refuse(scope, send, too_large)
             return
         received = 0
 
@@ -120,7 +131,8 @@ class BodyCap:
         await self.app(scope, counted, send)
 
 
-async def _refuse(scope: Scope, send: Send, problem: Problem) -> None:
+async def refuse(scope: Scope, send: Send, problem: Problem) -> None:
+    """Answer from outside the application, whose handlers answer for what is inside."""
     document = ProblemDocument(
         title=problem.title,
         status=problem.status,
@@ -134,6 +146,7 @@ async def _refuse(scope: Scope, send: Send, problem: Problem) -> None:
         (b"content-type", PROBLEM_MEDIA_TYPE.encode()),
         (b"content-length", str(len(body)).encode()),
         (b"connection", b"close"),
+        *((name.lower().encode(), value.encode()) for name, value in (problem.headers or {}).items()),
     ]
     await send({"type": "http.response.start", "status": problem.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

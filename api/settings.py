@@ -16,6 +16,12 @@ class ApiSettings(ServiceSettings):
     socket_fd: int | None = Field(default=None, description="A listening socket inherited from the supervisor.")
     admin_key: SecretStr | None = Field(default=None, description="A key with every scope, from the environment.")
 
+    requests_per_second: float | None = Field(
+        default=None, gt=0, description="Of each key, and of each address that shows none; None: no limit."
+    )
+    request_burst: int = Field(default=100, ge=1, description="Requests at once before the rate counts.")
+    cors_origins: list[str] = Field(default=[], description="Origins whose pages may call; empty: no CORS.")
+
     max_body_bytes: int = Field(default=8 * 2**20, ge=1024, description="Cap of a JSON request body.")
     max_upload_bytes: int = Field(default=512 * 2**20, ge=1024, description="Cap of an uploaded file.")
     max_json_nesting: int = Field(default=64, ge=8, le=500, description="Cap of the depth of a JSON body.")

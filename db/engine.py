@@ -26,12 +26,16 @@ class Database:
         self.is_sqlite = url.startswith("sqlite")
         if self.is_sqlite:
             settings.data_directory.mkdir(parents=True, exist_ok=True)
-            self.engine = create_engine(url, json_serializer=_write_json, connect_args={"timeout": 30})
+            self.engine = create_engine(
+                url, json_serializer=_write_json, hide_parameters=True, connect_args={"timeout": 30}
+            )
             _speak_sqlite_properly(self.engine)
         else:
             self.engine = create_engine(
                 url,
                 json_serializer=_write_json,
+                # An error's text goes to the logs, and a statement's parameters are a client's data.
+                hide_parameters=True,
                 pool_pre_ping=True,
                 pool_size=settings.database_pool_size,
                 max_overflow=settings.database_pool_size,

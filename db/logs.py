@@ -39,6 +39,7 @@ def configure_logs(level: str, form: Literal["json", "console"]) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    # Celery tells of every message, Alembic of every look at the schema; here the row's life is the log.
-    for noisy in ("celery.app.trace", "celery.worker.strategy", "alembic"):
+    # Celery tells of every message, Alembic of every look at the schema; here the row's life is the log. HTTPX tells
+    # whole addresses, which may hold a secret.
+    for noisy in ("celery.app.trace", "celery.worker.strategy", "alembic", "httpx", "httpcore"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 
@@ -17,6 +17,9 @@ class ServiceSettings(BaseSettings):
     database_url: str = Field(default="", description="SQLAlchemy URL; empty: SQLite in the data directory.")
     database_pool_size: int = Field(default=5, ge=1, le=100)
     broker_url: str = Field(default="redis://127.0.0.1:6379/0", description="redis:// or redis+socket:// URL.")
+    key_secret: SecretStr | None = Field(
+        default=None, min_length=32, description="API keys are hashed under it; None: a file of the data directory."
+    )
     log_level: str = "INFO"
     log_format: Literal["json", "console"] = "json"
 

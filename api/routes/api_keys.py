@@ -27,7 +27,8 @@ def create_api_key(
     """
 
     def create(session: Session) -> Reply:
-        key, secret = ApiKeys(session).create(wanted.owner or principal.owner, wanted.name, wanted.scopes)
+        owner, under = wanted.owner or principal.owner, services.authenticator.key_secret
+        key, secret = ApiKeys(session).create(owner, wanted.name, wanted.scopes, under)
         document = CreatedApiKey(**api_key_document(key).model_dump(), secret=None)
         return Reply(201, document.model_dump(mode="json"), once={"secret": secret})
 

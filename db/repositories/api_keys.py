@@ -1,6 +1,7 @@
 """API keys."""
 
 import hashlib
+import hmac
 import secrets
 from collections.abc import Sequence
 
@@ -8,15 +9,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db.identifiers import new_id
+from db.key_secret import key_digest
 from db.repositories.pages import Order, Page, page_by_id
 from db.tables import ApiKey
 from db.types import now
 
 SCOPES = ("read", "submit", "predict", "admin")
-
-
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 class ApiKeys:
@@ -25,22 +23,31 @@ class ApiKeys:
     def __init__(self, session: Session) -> None:
         self.session = session
 
-    def create(self, owner: str, name: str, scopes: Sequence[str]) -> tuple[ApiKey, str]:
-        """A new key and its secret, which is not kept and cannot be shown again."""
+    def create(self, owner: str, name: str, scopes: Sequence[str], under: bytes) -> tuple[ApiKey, str]:
+        """A new key and its secret, which is not kept and cannot be shown again. `under`: see `key_secret`."""
         secret = "rsk_" + secrets.token_urlsafe(32)
         key = ApiKey(
-            id=new_id("key"), owner=owner, name=name, secret_sha256=_digest(secret), scopes=sorted(set(scopes))
+            id=new_id("key"),
+            owner=owner,
+            name=name,
+            secret_sha256=key_digest(secret, under),
+            scopes=sorted(set(scopes)),
         )
         self.session.add(key)
         self.session.flush()
         self.session.refresh(key)
         return key, secret
 
-    def authenticate(self, secret: str) -> ApiKey | None:
+    def authenticate(self, secret: str, under: bytes) -> ApiKey | None:
         """The live key of this secret, found by its hash, or None."""
-        return self.session.scalar(
-            select(ApiKey).where(ApiKey.secret_sha256 == _digest(secret), ApiKey.revoked_at.is_(None))
+        digests = (key_digest(secret, under), _unkeyed_digest(secret))
+        found = self.session.scalar(
+            select(ApiKey).where(ApiKey.secret_sha256.in_(digests), ApiKey.revoked_at.is_(None))
         )
+        # The index compares as fast as it can; what it found is compared in constant time.
+        if found is None or not any(hmac.compare_digest(found.secret_sha256, digest) for digest in digests):
+            return None
+        return found
 
     def live(self) -> Sequence[ApiKey]:
         """Keys that are not revoked, oldest first."""
@@ -62,3 +69,8 @@ class ApiKeys:
             key.revoked_at = now()
             self.session.flush()
         return key is not None
+
+
+def _unkeyed_digest(secret: str) -> str:
+    """As keys were hashed before there was a server's secret; they keep working."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()

@@ -10,7 +10,7 @@ from db.types import Instant, now
 
 
 class ApiKey(Base):
-    """The secret has 256 random bits, so that one SHA-256 is enough: there is nothing to guess."""
+    """`secret_sha256`: HMAC-SHA-256 of the secret under the server's own (db/key_secret.py)."""
 
     __tablename__ = "api_keys"
 

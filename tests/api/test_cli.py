@@ -8,6 +8,7 @@ from typer.testing import CliRunner, Result
 
 from api.cli import app
 from db.engine import Database
+from db.key_secret import key_secret
 from db.migrate import schema_is_current
 from db.repositories.api_keys import ApiKeys
 from db.settings import ServiceSettings
@@ -34,13 +35,15 @@ def test_migrate_makes_the_schema_current_and_may_be_repeated(run: Run, storage_
         database.close()
 
 
-def test_key_is_printed_once_listed_without_its_secret_and_revoked(run: Run, database: Database) -> None:
+def test_key_is_printed_once_listed_without_its_secret_and_revoked(
+    run: Run, database: Database, storage_settings: ServiceSettings
+) -> None:
     made = run("keys", "create", "--name", "ci", "--owner", "team", "--scope", "predict")
     assert made.exit_code == 0, made.output
     key_id, secret = made.stdout.split()
     assert "needs a key" in made.stderr
     with database.reading() as session:
-        key = ApiKeys(session).authenticate(secret)
+        key = ApiKeys(session).authenticate(secret, key_secret(storage_settings))
         assert key is not None
         assert (key.id, key.owner, list(key.scopes)) == (key_id, "team", ["predict"])
     listed = run("keys", "list")

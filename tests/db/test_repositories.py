@@ -1,5 +1,7 @@
 """Datasets, models, decompositions, keys: what each remembers."""
 
+import hashlib
+
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, StatementError
@@ -12,7 +14,9 @@ from db.repositories.idempotency_keys import IdempotencyKeys
 from db.repositories.jobs import Jobs
 from db.repositories.learned_models import LearnedModels
 from db.repositories.workers import Workers
-from db.tables import LearnedModel
+from db.tables import ApiKey, LearnedModel
+
+UNDER = b"a server's secret"
 
 
 def register(database: Database, name: str = "m", owner: str = "local") -> LearnedModel:
@@ -123,18 +127,34 @@ def test_idempotency_key_is_kept_once(database: Database) -> None:
 def test_secret_is_not_stored_and_revoked_key_is_dead(database: Database) -> None:
     with database.unit_of_work() as session:
         assert not ApiKeys(session).any_live()
-        key, secret = ApiKeys(session).create("team", "ci", ["read", "predict"])
+        key, secret = ApiKeys(session).create("team", "ci", ["read", "predict"], UNDER)
     with database.reading() as session:
-        found = ApiKeys(session).authenticate(secret)
+        found = ApiKeys(session).authenticate(secret, UNDER)
         assert found is not None
         assert found.owner == "team"
-        assert ApiKeys(session).authenticate(secret + "x") is None
+        assert ApiKeys(session).authenticate(secret + "x", UNDER) is None
         row = session.execute(text("SELECT * FROM api_keys")).one()
         assert secret not in str(tuple(row))
     with database.unit_of_work() as session:
         assert ApiKeys(session).revoke(key.id)
         assert not ApiKeys(session).revoke(key.id)
-        assert ApiKeys(session).authenticate(secret) is None
+        assert ApiKeys(session).authenticate(secret, UNDER) is None
+
+
+def test_key_is_unknown_under_another_servers_secret(database: Database) -> None:
+    with database.unit_of_work() as session:
+        _, secret = ApiKeys(session).create("team", "ci", ["read"], UNDER)
+        assert ApiKeys(session).authenticate(secret, b"another server") is None
+
+
+def test_key_hashed_before_there_was_a_servers_secret_still_works(database: Database) -> None:
+    digest = hashlib.sha256(b"rsk_old").hexdigest()
+    with database.unit_of_work() as session:
+        session.add(ApiKey(id="key_old", owner="team", name="old", secret_sha256=digest, scopes=["read"]))
+        session.flush()
+        found = ApiKeys(session).authenticate("rsk_old", UNDER)
+        assert found is not None
+        assert found.id == "key_old"
 
 
 def test_worker_is_fresh_while_it_is_seen(database: Database) -> None:
@@ -151,7 +171,7 @@ def test_worker_is_fresh_while_it_is_seen(database: Database) -> None:
 def test_failed_unit_of_work_leaves_nothing(database: Database) -> None:
     def create_and_fail() -> None:
         with database.unit_of_work() as session:
-            ApiKeys(session).create("team", "ci", ["read"])
+            ApiKeys(session).create("team", "ci", ["read"], UNDER)
             raise RuntimeError
 
     with pytest.raises(RuntimeError):

@@ -193,7 +193,7 @@ def key(services):
 
     def make(*scopes):
         with services.database.unit_of_work() as session:
-            _, secret = ApiKeys(session).create(owner="local", name="k", scopes=scopes)
+            _, secret = ApiKeys(session).create("local", "k", scopes, services.authenticator.key_secret)
         return {"Authorization": f"Bearer {secret}"}
 
     return make
