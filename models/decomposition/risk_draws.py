@@ -10,7 +10,7 @@ from torch import Tensor
 
 from models.decomposition.intervals import Draws
 from models.decomposition.learning_curve import bootstrapped_risks
-from models.decomposition.risk_surfaces import Place, RiskDraws, normal_draws
+from models.decomposition.risk_surfaces import Place, RiskDraws, RiskSurface, normal_draws
 from models.decomposition.table_grid import TableOutcome
 from models.decomposition.terms import DecompositionCell
 from models.estimates import Estimate
@@ -22,7 +22,7 @@ FOLLOWING = 0.9
 """A learner whose excess risk near n = m is above this fraction of that of f~ follows least squares into its peak."""
 
 
-def draws_of_cells(cells: Sequence[DecompositionCell], space: HypothesisSpace) -> RiskDraws:
+def surface_of_cells(cells: Sequence[DecompositionCell], space: HypothesisSpace) -> RiskSurface:
     """Normal draws with the covariance over seeds, and the test points' share of each standard error.
 
     R + (S (S-1))^(-1/2) sum_s g_s (R_s - R), g_s standard normal and common to all cells, has the covariance that the
@@ -36,30 +36,30 @@ def draws_of_cells(cells: Sequence[DecompositionCell], space: HypothesisSpace) -
         if space.linear and "best_in_space" in cell.risks_by_seed and cell.width not in best:
             best[cell.width] = _drawn(cell, "best_in_space", common, f"{cell.width}")
     noise = cells[0].risks.get("noise")
-    return _risk_draws(cells, space, trained, best, 0.0 if noise is None else noise.value)
+    return _surface(cells, space, trained, best, 0.0 if noise is None else noise.value)
 
 
-def draws_of_outcomes(
+def surface_of_outcomes(
     outcomes: Mapping[int, TableOutcome],
     cells: Sequence[DecompositionCell],
     space: HypothesisSpace,
     randomness: Randomness,
-) -> RiskDraws:
+) -> RiskSurface:
     """Bootstrap draws of seeds and test rows, the same ones for every width and size (streams `bootstrap_*`)."""
     trained: dict[Place, Draws] = {}
     for width, outcome in outcomes.items():
         risks = bootstrapped_risks(outcome.trained, randomness.child("advice"), DRAWS)
         trained |= {(width, size): risks[:, place] for place, size in enumerate(outcome.sample_sizes)}
-    return _risk_draws(cells, space, trained, {}, 0.0)
+    return _surface(cells, space, trained, {}, 0.0)
 
 
-def _risk_draws(
+def _surface(
     cells: Sequence[DecompositionCell],
     space: HypothesisSpace,
     trained: Mapping[Place, Draws],
     best: Mapping[int, Draws],
     noise: float,
-) -> RiskDraws:
+) -> RiskSurface:
     dimension = cells[0].dimension
 
     def coefficients(width: int) -> int:
@@ -71,7 +71,7 @@ def _risk_draws(
         except ValidationError:
             return f"the space has no width {width}"
 
-    return RiskDraws(
+    draws = RiskDraws(
         trained=trained,
         best=best,
         noise=noise,
@@ -80,6 +80,7 @@ def _risk_draws(
         refusal=refusal,
         follows_least_squares=space.linear and _follows(cells, coefficients),
     )
+    return RiskSurface(draws)
 
 
 def _drawn(cell: DecompositionCell, risk: str, common: Float[Tensor, "draws seeds"], name: str) -> Draws:

@@ -112,6 +112,11 @@ class RiskSurface:
             self._along_sizes[width] = self._fitted_along_sizes(width)
         return self._along_sizes[width]
 
+    def limit(self, width: int) -> Draws | str:
+        """The risk at one width of the grid with ever more rows, or why that is not known."""
+        curve = self.along_sizes(width)
+        return curve if isinstance(curve, str) else self._floor(width) + curve.limit()
+
     def _fitted_along_sizes(self, width: int) -> RiskCurve | str:
         sizes = [n for n in self.sizes if (width, n) in self.draws.trained]
         usable = [n for n in sizes if not self._near_peak(width, n, above=True)]

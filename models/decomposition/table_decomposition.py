@@ -6,8 +6,8 @@ from typing import Any
 
 from models.decomposition.progress import GridProgress
 from models.decomposition.purchases import advised
-from models.decomposition.risk_draws import draws_of_outcomes
-from models.decomposition.risk_surfaces import RiskSurface
+from models.decomposition.requested_risk import answered
+from models.decomposition.risk_draws import surface_of_outcomes
 from models.decomposition.table_cells import pure_noise, table_grid_estimates, table_reading, table_row
 from models.decomposition.table_grid import TableSetting, table_width, whole
 from models.decomposition.terms import DecompositionCell
@@ -34,10 +34,12 @@ def decompose_table(
     widths: Sequence[int],
     setting: TableSetting,
     randomness: Randomness,
+    requested: float | None,
     place: Place,
     progress: GridProgress,
 ) -> TableDecomposition:
-    """Train and measure every cell. `randomness` is that of the learning curves' resamples.
+    """Train and measure every cell. `randomness` is that of the learning curves' resamples. `requested`: a risk whose
+    cheapest purchase is named.
 
     Raises:
         TrainingDiverged: a learner left every bounded set.
@@ -46,7 +48,7 @@ def decompose_table(
     polls = progress.poll("training"), progress.poll("reference"), progress.unit_done
     noise = pure_noise(whole(problem))
     cells: list[DecompositionCell] = []
-    readings: list[dict[str, str]] = []
+    readings: list[dict[str, Any]] = []
     for space, learner in pairs:
         outcomes = {width: table_width(space.with_width(width), learner, setting, *polls) for width in widths}
         estimates = table_grid_estimates(outcomes, noise, randomness)
@@ -54,8 +56,11 @@ def decompose_table(
         for (width, size), found in estimates.items():
             named = place(space.with_width(width), learner, problem.training.inputs.shape[1], width, size)
             unadvised.append(DecompositionCell(**named, **found))
-        of_space = advised(unadvised, RiskSurface(draws_of_outcomes(outcomes, unadvised, space, randomness)))
-        readings.append({"hypothesis_space": space.kind, "reading": table_reading(of_space)})
+        surface = surface_of_outcomes(outcomes, unadvised, space, randomness)
+        of_space = advised(unadvised, surface)
+        shape = problem.training.inputs.shape[1], problem.training.labels.shape[1]
+        asked = answered(requested, surface, space, learner, shape)
+        readings.append({"hypothesis_space": space.kind, "reading": table_reading(of_space), **asked})
         cells += of_space
     summary = {
         "cells": [table_row(cell) for cell in cells],

@@ -14,8 +14,8 @@ from models.decomposition.progress import GridProgress
 from models.decomposition.purchases import advised
 from models.decomposition.reading import cell_row, reading
 from models.decomposition.reference_training import BUDGETS, ReferenceSearch
-from models.decomposition.risk_draws import draws_of_cells
-from models.decomposition.risk_surfaces import RiskSurface
+from models.decomposition.requested_risk import answered
+from models.decomposition.risk_draws import surface_of_cells
 from models.decomposition.space_grid import decompose_space
 from models.decomposition.table_decomposition import decompose_table
 from models.decomposition.table_grid import TableSetting
@@ -79,6 +79,9 @@ class DecomposeError(Experiment):
     test_size: Annotated[
         int, Field(ge=2, le=1_000_000, description="Test inputs common to all cells; a table has its own.")
     ] = 20_000
+    requested_risk: Annotated[
+        float | None, Field(gt=0, le=1e300, description="In label units squared: the cheapest purchase to reach it.")
+    ] = None
     # Every kind's class attribute `reference` is its bibliography key; in JSON the field is still called so.
     reference_search: Annotated[ReferenceSearch, Field(alias="reference")] = ReferenceSearch()
 
@@ -210,7 +213,7 @@ class DecomposeError(Experiment):
         progress = GridProgress(context, self.units)
         cells: list[DecompositionCell] = []
         table: list[dict[str, Any]] = []
-        readings: list[dict[str, str]] = []
+        readings: list[dict[str, Any]] = []
         for space, learner in self.pairs:
             before = len(cells)
             polls = progress.poll("training"), progress.poll("reference"), progress.unit_done
@@ -221,8 +224,11 @@ class DecomposeError(Experiment):
                     cell = self._cell(at_width, learner, width, size, outcome, problem.noise**2, mean_square)
                     cells.append(cell)
                     table.append(cell_row(cell, outcome))
-            cells[before:] = advised(cells[before:], RiskSurface(draws_of_cells(cells[before:], space)))
-            readings.append({"hypothesis_space": space.kind, "reading": reading(cells[before:])})
+            surface = surface_of_cells(cells[before:], space)
+            cells[before:] = advised(cells[before:], surface)
+            shape = setting.dimension, setting.output_dimension
+            asked = answered(self.requested_risk, surface, space, learner, shape)
+            readings.append({"hypothesis_space": space.kind, "reading": reading(cells[before:]), **asked})
         return ExperimentResult(
             summary={
                 "cells": [row | {"buy": cell.advice.buy} for row, cell in zip(table, cells, strict=True)],
@@ -255,6 +261,7 @@ class DecomposeError(Experiment):
             self.widths,
             setting,
             Randomness(self.seed),
+            self.requested_risk,
             self._place,
             GridProgress(context, self.units),
         )

@@ -10,8 +10,7 @@ from scipy.stats import t as student
 from models.decomposition.advice import Advice
 from models.decomposition.intervals import interval_of, student_quantile
 from models.decomposition.purchases import advised, grid_advice
-from models.decomposition.risk_draws import draws_of_cells
-from models.decomposition.risk_surfaces import RiskSurface
+from models.decomposition.risk_draws import surface_of_cells
 from models.decomposition.terms import DecompositionCell
 from models.hypothesis_spaces.random_features import RandomFeatures
 from models.hypothesis_spaces.two_layer import TwoLayer
@@ -22,7 +21,7 @@ WIDTHS, SIZES, NOISE = (8, 16, 32, 64), (128, 256, 512, 1024, 2048), 0.01
 
 
 def surface_of(cells, space=LINEAR):
-    return RiskSurface(draws_of_cells(cells, space))
+    return surface_of_cells(cells, space)
 
 
 def advice_at(cells, width, size, space=LINEAR) -> Advice:
