@@ -16,6 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import torch
+from in_memory import InMemory
 
 from models.catalogue import parse_experiment
 
@@ -32,30 +33,6 @@ CASES: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (
     (FEATURES, {"kind": "least_squares"}),
     ({"kind": "kernel_ridge", "width": 3_000}, {"kind": "ridge"}),
 )
-
-
-class Alone:
-    """A run context that keeps nothing and never stops."""
-
-    device = "cpu"
-
-    def progress(self, phase: str, step: int, total: int) -> None:
-        """Nobody looks."""
-
-    def should_stop(self) -> bool:
-        """Never."""
-        return False
-
-    def table(self, dataset_id: str) -> Any:
-        """There is none."""
-        raise KeyError(dataset_id)
-
-    def learned_model(self, model_id: str) -> Any:
-        """There is none."""
-        raise KeyError(model_id)
-
-    def save(self, path: str, content: bytes) -> None:
-        """Into the void."""
 
 
 def specification(space: dict[str, Any], learner: dict[str, Any], size: int) -> dict[str, Any]:
@@ -77,7 +54,7 @@ def seconds(job: dict[str, Any]) -> tuple[float, float]:
     experiment = parse_experiment(job)
     planned = experiment.plan({}).estimated_seconds
     started = time.process_time()
-    experiment.run(Alone())
+    experiment.run(InMemory())
     return planned, time.process_time() - started
 
 

@@ -1,10 +1,19 @@
 """What an experiment may ask of its surroundings; the worker implements it, a test fakes it."""
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
+
+from torch import Tensor
 
 from models.artefacts import StoredModel
 from models.errors import Stopped
 from models.tables import Table
+
+Part = Mapping[str, Tensor]
+"""What one part of a job's work leaves, by name."""
+
+Parts = Callable[[str, int, Callable[[int], Part]], Sequence[Part]]
+"""See RunContext.parts, with the seconds left out."""
 
 
 @runtime_checkable
@@ -25,6 +34,14 @@ class RunContext(Protocol):
 
     def learned_model(self, model_id: str) -> StoredModel:
         """A learned model that the specification names."""
+
+    def parts(self, name: str, count: int, compute: Callable[[int], Part], seconds: float) -> Sequence[Part]:
+        """What `compute` gives for 0 .. count - 1, in order; other workers may compute some of it.
+
+        `compute` depends on the specification, its argument and earlier parts alone, so that it does not matter who
+        calls it. A run asks in the same order with the same names and counts every time, each name once, and does
+        nothing costly before: it may be started again once parts exist. `seconds`: a guess of the time for all.
+        """
 
     def save(self, path: str, content: bytes) -> None:
         """Keep `content` as this attempt's file `path` ("models/0/model.onnx")."""

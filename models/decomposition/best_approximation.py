@@ -12,6 +12,7 @@ from models.decomposition.reference_training import (
     Batches,
     ReferenceBudget,
     best_of,
+    mean_squared_error,
     restart_step_size,
     row_batches,
     train_runs,
@@ -167,6 +168,13 @@ def best_in_space(
             advance,
         )
     return best_of(space, [*found, *trained], selection)
+
+
+def selection_risk(
+    space: HypothesisSpace, population: Population, found: Parameters, budget: ReferenceBudget, randomness: Randomness
+) -> float:
+    """R(f) - noise on the points that `best_in_space` with the same `randomness` chose by; label units squared."""
+    return mean_squared_error(space, found, fresh_sample(population, budget.selection_size, randomness, "selection"))
 
 
 def _least_risk(space: HypothesisSpace, found: Sequence[Parameters], selection: Sample, count: int) -> list[Parameters]:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from models.decomposition.best_approximation import WARM_STARTS
 from models.decomposition.closed_forms import has_closed_form
+from models.decomposition.groups import NUMBERS_OF_A_CELL, widths_together
 from models.decomposition.reference_training import ReferenceBudget
-from models.decomposition.space_grid import NUMBERS_OF_A_CELL, widths_together
 from models.fit_cost import activations_of_a_row, learning_seconds
 from models.hypothesis_spaces.base import HypothesisSpace, LinearSpace
 from models.hypothesis_spaces.two_layer import TwoLayer

@@ -1,13 +1,13 @@
 """f_m of every width of a nested linear space, and the penalised minimisers of the risk beside it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from models.decomposition.best_approximation import fresh_sample
-from models.decomposition.grid import DecompositionSetting
 from models.decomposition.nested_features import BLOCK_ROWS, NestedFeatures
+from models.decomposition.setting import DecompositionSetting
 from models.learners.base import Advance
 from models.linear_grid.grid import GrowingGrid
 from models.linear_grid.nested_factor import Stack
@@ -31,13 +31,13 @@ def population_fits(
     common: NestedFeatures,
     setting: DecompositionSetting,
     randomness: Randomness,
-    penalties: Mapping[int, tuple[float, ...]],
+    penalties: Mapping[int, Set[float]],
     advance: Advance,
 ) -> PopulationFits:
     """f_m by least squares over fresh noiseless points, as `best_approximation.projection`, all widths from one stream.
 
     A width m uses the first max(floor, rows_per_feature m) points of the stream `projection`, whatever the others
-    use, so that a cell does not depend on its neighbours. `penalties`: those of each width. Memory O(m^2).
+    use, so that a cell does not depend on its neighbours. `penalties`: the distinct ones of each width. Memory O(m^2).
 
     Raises:
         Stopped: from `advance`, called at every block.
@@ -56,14 +56,15 @@ def population_fits(
         inputs, labels = (part[start - stop + size :] for part in (points.inputs, points.labels))
         return common.features(inputs), labels.to(like)
 
+    ascending = {index: tuple(sorted(distinct)) for index, distinct in penalties.items()}
     growing = GrowingGrid(ComputedRows(compute, BLOCK_ROWS), common.count)
     best = like.new_zeros(common.count, len(needed), like.shape[1])
     penalised: dict[tuple[int, float], Tensor] = {}
     for rows in sorted(set(needed)):
         problem = growing.first(rows)
         members = [index for index, own in enumerate(needed) if own == rows]
-        for wanted in dict.fromkeys(((0.0,), *(penalties[index] for index in members if index in penalties))):
-            chosen = [index for index in members if wanted == (0.0,) or penalties.get(index) == wanted]
+        for wanted in dict.fromkeys(((0.0,), *(ascending[index] for index in members if index in ascending))):
+            chosen = [index for index in members if wanted == (0.0,) or ascending.get(index) == wanted]
             counts = tuple(common.counts[index] for index in chosen)
             fits = problem.fits(wanted, counts, [common.factors[index] for index in chosen])
             for place, index in enumerate(chosen):

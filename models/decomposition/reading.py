@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from models.decomposition.grid import CellOutcome
+from models.decomposition.measured_cells import CellOutcome
 from models.decomposition.terms import DecompositionCell
 from models.estimates import Estimate, in_words
 

@@ -1,6 +1,6 @@
 """Where the error comes from: approximation, estimation and optimization over widths and sample sizes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -9,14 +9,15 @@ from pydantic import ConfigDict, Discriminator, Field, Tag, ValidationError, mod
 from models.assumptions import Assumption
 from models.data import Data, DatasetData, TargetData
 from models.decomposition.cost import decomposition_plan
-from models.decomposition.grid import CellOutcome, DecompositionSetting
+from models.decomposition.groups import decompose, groups
+from models.decomposition.measured_cells import CellOutcome
 from models.decomposition.progress import GridProgress
 from models.decomposition.purchases import advised
 from models.decomposition.reading import cell_row, reading
 from models.decomposition.reference_training import BUDGETS, ReferenceSearch
 from models.decomposition.requested_risk import answered
 from models.decomposition.risk_draws import surface_of_cells
-from models.decomposition.space_grid import decompose_space
+from models.decomposition.setting import DecompositionSetting, Polls
 from models.decomposition.table_decomposition import decompose_table
 from models.decomposition.table_grid import TableSetting
 from models.decomposition.terms import DecompositionCell, cell_estimates
@@ -27,7 +28,7 @@ from models.learners import AnyLearner, Learner
 from models.plan import Plan, TableShape
 from models.problems import SyntheticProblem, TabularProblem
 from models.randomness import Randomness
-from models.run_context import RunContext
+from models.run_context import Part, RunContext
 
 MAX_UNITS = 20_000
 """Trained functions of one job: spaces x widths x sample sizes x seeds."""
@@ -211,16 +212,22 @@ class DecomposeError(Experiment):
         )
         mean_square = float((problem.target.evaluate(setting.test_inputs) ** 2).sum(dim=1).mean())
         progress = GridProgress(context, self.units)
+        polls = Polls(progress.poll("training"), progress.poll("reference"), progress.unit_done)
+        seconds = self.plan({}).estimated_seconds
+
+        def parts(name: str, count: int, compute: Callable[[int], Part]) -> Sequence[Part]:
+            return context.parts(name, count, compute, seconds)
+
+        rows = [groups(space, learner, self.widths, setting) for space, learner in self.pairs]
+        decomposed = decompose(rows, setting, polls, parts)
         cells: list[DecompositionCell] = []
         table: list[dict[str, Any]] = []
         readings: list[dict[str, Any]] = []
-        for space, learner in self.pairs:
-            before = len(cells)
-            polls = progress.poll("training"), progress.poll("reference"), progress.unit_done
-            outcomes = dict(decompose_space(space, learner, self.widths, setting, *polls))
+        for (space, learner), outcomes in zip(self.pairs, decomposed, strict=True):
+            before, by_width = len(cells), dict(zip(sorted(self.widths), outcomes, strict=True))
             for width in self.widths:
                 at_width = space.with_width(width)
-                for size, outcome in outcomes.pop(width).items():
+                for size, outcome in by_width.pop(width).items():
                     cell = self._cell(at_width, learner, width, size, outcome, problem.noise**2, mean_square)
                     cells.append(cell)
                     table.append(cell_row(cell, outcome))

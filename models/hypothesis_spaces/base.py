@@ -16,13 +16,15 @@ class HypothesisSpace(Kind, ABC):
 
     `trainable` names the parameters that a learner may move; the others are frozen at the draw.
     `linear` says that f is linear in its trainable parameters, so that the empirical minimiser has a closed form;
-    `random`, that the draw uses its randomness; `depends_on_sample`, that the space is built on the training inputs.
+    `random`, that the draw uses its randomness; `depends_on_sample`, that the space is built on the training inputs;
+    `contains_narrower`, that every function of a smaller width is one of a larger, whatever was drawn.
     """
 
     trainable: ClassVar[tuple[str, ...]]
     linear: ClassVar[bool] = False
     random: ClassVar[bool] = True
     depends_on_sample: ClassVar[bool] = False
+    contains_narrower: ClassVar[bool] = False
 
     @abstractmethod
     def with_width(self, width: int) -> "HypothesisSpace":

@@ -33,6 +33,7 @@ class Deep(HypothesisSpace):
         "hidden_biases",
         "coefficients",
     )
+    contains_narrower: ClassVar[bool] = True
     statement: ClassVar[str] = "f(x) = Aᵀ σ(W_L σ(⋯ σ(W₁x + c₁) ⋯) + c_L),  σ = max(0, ·)"
     reference: ClassVar[str] = "he2015delving"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (

@@ -39,6 +39,7 @@ class Residual(HypothesisSpace):
         "outer_weights",
         "coefficients",
     )
+    contains_narrower: ClassVar[bool] = True
     statement: ClassVar[str] = "z₀ = Vx̃,  z_{l+1} = z_l + (1/L) U_l σ(W_l z_l),  f(x) = α·z_L,  σ = max(0, ·)"
     reference: ClassVar[str] = "e2022barron"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (

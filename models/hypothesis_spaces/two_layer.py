@@ -46,6 +46,7 @@ class TwoLayer(HypothesisSpace):
     ] = "random"
 
     trainable: ClassVar[tuple[str, ...]] = ("weights", "biases", "coefficients")
+    contains_narrower: ClassVar[bool] = True
     statement: ClassVar[str] = "f(x) = α Σⱼ aⱼ σ(wⱼ·x + cⱼ),  α = 1/m, m^{−1/2} or 1"
     reference: ClassVar[str] = "e2022mathematical"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (

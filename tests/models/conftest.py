@@ -33,6 +33,10 @@ class FakeContext:
         """The stored model put into `models`."""
         return self.models[model_id]
 
+    def parts(self, name: str, count: int, compute: Any, seconds: float) -> Any:
+        """All of them, computed here."""
+        return [compute(index) for index in range(count)]
+
     def save(self, path: str, content: bytes) -> None:
         """Keep the file in `saved`."""
         self.saved[path] = content

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 import pytest
 import torch
 from coordinate_space import FirstCoordinates
+from parts_here import parts_here
 
-from models.decomposition.grid import DecompositionSetting
-from models.decomposition.nested_spaces import decompose_nested
+from models.decomposition.groups import decompose
+from models.decomposition.nested_group import NestedGroup
 from models.decomposition.reference_training import ReferenceBudget
+from models.decomposition.setting import DecompositionSetting, Polls
 from models.decomposition.terms import cell_estimates
 from models.hypothesis_spaces.polynomial import Polynomial
 from models.learners.gradient_descent import GradientDescent
@@ -50,10 +52,6 @@ class LinearGaussian:
         return Sample(inputs, self.evaluate(inputs) + noise)
 
 
-def _nothing(*_):
-    return None
-
-
 def _fields(problem, space, widths, sizes, seeds, learner, dimension, test_size):
     setting = DecompositionSetting(
         population=problem,
@@ -66,7 +64,7 @@ def _fields(problem, space, widths, sizes, seeds, learner, dimension, test_size)
         shared=Randomness(10**6 + 1),
     )
     spaces = [space.with_width(width) for width in widths]
-    outcomes = decompose_nested(spaces, learner, setting, _nothing, _nothing, _nothing)
+    (outcomes,) = decompose([[NestedGroup.of(spaces, learner, setting)]], setting, Polls(), parts_here)
     return {
         (width, size): cell_estimates(outcome.moments, outcome.trained_empirical, problem.noise_variance, 1.0, True)
         | {"regularization_bias": outcome.regularization_bias}

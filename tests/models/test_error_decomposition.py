@@ -7,10 +7,13 @@ from typing import Literal
 import pytest
 import torch
 from coordinate_space import FirstCoordinates
+from parts_here import parts_here
 
-from models.decomposition.grid import DecompositionSetting, decompose_width
+from models.decomposition.groups import decompose
 from models.decomposition.reference_training import ReferenceBudget
+from models.decomposition.setting import DecompositionSetting, Polls
 from models.decomposition.terms import CellMoments, cell_estimates, error_products
+from models.decomposition.width_group import WidthGroup
 from models.errors import NumericalFailure
 from models.learners.base import Fitted, Learner
 from models.randomness import Randomness, normal_rows
@@ -91,10 +94,6 @@ def _problem(dimension=30, sigma=0.5):
     return GaussianProblem(LinearTarget(beta / beta.norm()), sigma)
 
 
-def _nothing(*_):
-    return None
-
-
 def _decompose(problem, width, sizes, seeds, learner, test_size=2_000, first=0):
     setting = DecompositionSetting(
         population=problem,
@@ -106,7 +105,8 @@ def _decompose(problem, width, sizes, seeds, learner, test_size=2_000, first=0):
         budget=BUDGET,
         shared=Randomness(first),
     )
-    return decompose_width(FirstCoordinates(width=width), learner, setting, _nothing, _nothing, _nothing)
+    ((outcomes,),) = decompose([[WidthGroup(FirstCoordinates(width=width), learner)]], setting, Polls(), parts_here)
+    return outcomes
 
 
 def _estimates(problem, outcome):

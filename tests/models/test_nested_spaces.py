@@ -4,13 +4,16 @@ import math
 
 import pytest
 import torch
+from parts_here import parts_here
 
-import models.decomposition.space_grid as space_grid
-from models.decomposition.grid import DecompositionSetting, decompose_width
-from models.decomposition.nested_spaces import decompose_nested
+import models.decomposition.groups as groups_of_widths
+from models.decomposition.groups import decompose, groups
+from models.decomposition.nested_group import NestedGroup
 from models.decomposition.population_fits import population_fits
 from models.decomposition.reference_training import ReferenceBudget
+from models.decomposition.setting import DecompositionSetting, Polls
 from models.decomposition.terms import cell_estimates
+from models.decomposition.width_group import WidthGroup
 from models.hypothesis_spaces.piecewise_linear import PiecewiseLinear
 from models.hypothesis_spaces.polynomial import Polynomial
 from models.hypothesis_spaces.random_features import RandomFeatures
@@ -43,10 +46,6 @@ LEARNERS = {
 }
 
 
-def _nothing(*_):
-    return None
-
-
 def _setting(seeds=(0, 1), dimension=3, test_size=400, noise=0.1):
     problem = SyntheticProblem(target=CosineRidge(kind="cosine_ridge"), dimension=dimension, noise=noise)
     return DecompositionSetting(
@@ -63,7 +62,13 @@ def _setting(seeds=(0, 1), dimension=3, test_size=400, noise=0.1):
 
 def _nested(space, learner, setting, widths=WIDTHS):
     spaces = [space.with_width(width) for width in widths]
-    return decompose_nested(spaces, learner, setting, _nothing, _nothing, _nothing)
+    (outcomes,) = decompose([[NestedGroup.of(spaces, learner, setting)]], setting, Polls(), parts_here)
+    return outcomes
+
+
+def _alone(space, learner, setting):
+    ((outcome,),) = decompose([[WidthGroup(space, learner)]], setting, Polls(), parts_here)
+    return outcome
 
 
 @pytest.mark.parametrize("learner", LEARNERS.values(), ids=LEARNERS)
@@ -72,7 +77,7 @@ def test_all_widths_at_once_equal_one_at_a_time(space, learner):
     setting = _setting()
     together = _nested(space, learner, setting)
     for width, outcomes in zip(WIDTHS, together, strict=True):
-        alone = decompose_width(space.with_width(width), learner, setting, _nothing, _nothing, _nothing)
+        alone = _alone(space.with_width(width), learner, setting)
         for size in SIZES:
             one, other = outcomes[size], alone[size]
             # The Gram matrix of the errors, where minimum-norm fits of nearly singular features lose digits.
@@ -87,7 +92,7 @@ def test_well_conditioned_features_agree_to_ten_digits():
     for learner in (LEARNERS["ridge"], LEARNERS["descent"]):
         together = _nested(space, learner, setting)
         for width, outcomes in zip(WIDTHS, together, strict=True):
-            alone = decompose_width(space.with_width(width), learner, setting, _nothing, _nothing, _nothing)
+            alone = _alone(space.with_width(width), learner, setting)
             for size in SIZES:
                 means = outcomes[size].moments.seed_means, alone[size].moments.seed_means
                 assert torch.allclose(*means, rtol=1e-8, atol=1e-10)
@@ -95,23 +100,23 @@ def test_well_conditioned_features_agree_to_ten_digits():
 
 def test_spaces_that_are_not_nested_are_done_width_by_width():
     space = PiecewiseLinear(kind="piecewise_linear", width=8)
-    assert _nested(space, LEARNERS["ridge"], _setting(), (8, 27)) is None
-    outcomes = dict(
-        space_grid.decompose_space(space, LEARNERS["ridge"], (27, 8), _setting(), _nothing, _nothing, _nothing)
-    )
-    assert list(outcomes) == [8, 27]
-    assert set(outcomes[8]) == set(SIZES)
+    found = groups(space, LEARNERS["ridge"], (27, 8), _setting())
+    assert [type(group) for group in found] == [WidthGroup, WidthGroup]
+    (outcomes,) = decompose([found], _setting(), Polls(), parts_here)
+    assert len(outcomes) == 2
+    assert set(outcomes[0]) == set(SIZES)
 
 
 def test_splitting_the_widths_into_groups_changes_rounding_only(monkeypatch):
-    arguments = (SPACES["cosine"], LEARNERS["ridge"], WIDTHS, _setting(), _nothing, _nothing, _nothing)
-    whole = dict(space_grid.decompose_space(*arguments))
-    monkeypatch.setattr(space_grid, "NUMBERS_AT_ONCE", 1)
-    parts = dict(space_grid.decompose_space(*arguments))
-    for width in WIDTHS:
+    space, learner, setting = SPACES["cosine"], LEARNERS["ridge"], _setting()
+    (whole,) = decompose([groups(space, learner, WIDTHS, setting)], setting, Polls(), parts_here)
+    monkeypatch.setattr(groups_of_widths, "NUMBERS_AT_ONCE", 1)
+    split = groups(space, learner, WIDTHS, setting)
+    assert len(split) == len(WIDTHS)
+    (parts,) = decompose([split], setting, Polls(), parts_here)
+    for one, other in zip(whole, parts, strict=True):
         for size in SIZES:
-            means = whole[width][size].moments.seed_means, parts[width][size].moments.seed_means
-            assert torch.allclose(*means, rtol=1e-6, atol=1e-8)
+            assert torch.allclose(one[size].moments.seed_means, other[size].moments.seed_means, rtol=1e-6, atol=1e-8)
 
 
 @pytest.mark.parametrize("space", ["cosine", "polynomial"])
@@ -134,7 +139,7 @@ def test_projection_of_a_space_without_randomness_is_found_once(monkeypatch):
         calls.append(arguments)
         return population_fits(*arguments)
 
-    monkeypatch.setattr("models.decomposition.nested_spaces.population_fits", counted)
+    monkeypatch.setattr("models.decomposition.nested_group.population_fits", counted)
     together = _nested(SPACES["polynomial"], LEARNERS["ridge"], _setting((0, 1, 2)))
     assert len(calls) == 1
     # f* - f_m is the same function for every seed; its mean square is a sum in whatever order the threads take.

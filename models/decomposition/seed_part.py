@@ -1,0 +1,105 @@
+"""What the work on one seed, and the search for f_m, leave behind: plain tensors, so that any process may do it."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from models.arrays import Parameters
+
+Tensors = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class PopulationPart:
+    """f_m of each width at the test inputs, and the minimisers of R(f) + penalty |a|^2 by width and penalty.
+
+    `selection_risk`: R(f_m) - noise on the points that chose f_m among its candidates; NaN for a projection.
+    """
+
+    best: Float[Tensor, "w i k"]
+    penalised: dict[tuple[int, float], Float[Tensor, "i k"]]
+    selection_risk: Float[Tensor, " w"]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """For a file."""
+        keys = sorted(self.penalised)
+        return {
+            "best": self.best,
+            "selection_risk": self.selection_risk,
+            "penalised_widths": torch.tensor([width for width, _ in keys], dtype=torch.int64),
+            "penalties": torch.tensor([penalty for _, penalty in keys], dtype=torch.float64),
+            "penalised": torch.stack([self.penalised[key] for key in keys]) if keys else self.best[:0],
+        }
+
+    @classmethod
+    def of(cls, stored: Tensors) -> "PopulationPart":
+        """From `tensors`."""
+        keys = zip(stored["penalised_widths"].tolist(), stored["penalties"].tolist(), strict=True)
+        penalised = dict(zip(keys, stored["penalised"], strict=True))
+        return cls(stored["best"], penalised, stored["selection_risk"])
+
+
+@dataclass(frozen=True)
+class SeedPart:
+    """The functions of one seed on its samples, by width w and sample size j of the group that found them.
+
+    `best_on_sample`, `trained`: f~ and f^ at the test inputs, float64. `empirical[w, j]`: R_n(f^) and R_n(f~).
+    `penalties[w, j]`: the penalty on |a|^2 behind f^, NaN where the learner named none above 0.
+    `population`: f_m where the seed's draw defines the space. `functions`: f~ and f^ of each sample size, in turn,
+    where the search for f_m begins at them.
+    """
+
+    best_on_sample: Float[Tensor, "w j i k"]
+    trained: Float[Tensor, "w j i k"]
+    empirical: Float[Tensor, "w j 2"]
+    penalties: Float[Tensor, "w j"]
+    population: PopulationPart | None = None
+    functions: Sequence[Parameters] = ()
+
+    def penalties_by_width(self) -> dict[int, set[float]]:
+        """The penalties that are not NaN."""
+        found: dict[int, set[float]] = {}
+        for width, row in enumerate(self.penalties.tolist()):
+            named = {penalty for penalty in row if not math.isnan(penalty)}
+            if named:
+                found[width] = named
+        return found
+
+    def tensors(self) -> dict[str, Tensor]:
+        """For a file."""
+        found = {
+            "best_on_sample": self.best_on_sample,
+            "trained": self.trained,
+            "empirical": self.empirical,
+            "behind": self.penalties,
+        }
+        if self.population is not None:
+            found |= {f"population/{name}": value for name, value in self.population.tensors().items()}
+        for index, parameters in enumerate(self.functions):
+            found |= {f"functions/{index}/{name}": value for name, value in parameters.items()}
+        return found
+
+    @classmethod
+    def of(cls, stored: Tensors) -> "SeedPart":
+        """From `tensors`."""
+        population = _below("population", stored)
+        functions: list[Parameters] = []
+        while parameters := _below(f"functions/{len(functions)}", stored):
+            functions.append(parameters)
+        return cls(
+            stored["best_on_sample"],
+            stored["trained"],
+            stored["empirical"],
+            stored["behind"],
+            PopulationPart.of(population) if population else None,
+            functions,
+        )
+
+
+def _below(prefix: str, stored: Tensors) -> dict[str, Tensor]:
+    start = f"{prefix}/"
+    return {name.removeprefix(start): value for name, value in stored.items() if name.startswith(start)}
