@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -67,3 +68,8 @@ class ArtefactStore:
     def remove_attempt(self, job_id: str, attempt: int) -> None:
         """Delete everything an attempt wrote."""
         shutil.rmtree(self.attempt_directory(job_id, attempt), ignore_errors=True)
+
+    def remove_jobs(self, job_ids: Iterable[str]) -> None:
+        """Delete everything that these jobs wrote."""
+        for job_id in job_ids:
+            shutil.rmtree(self.root / "jobs" / job_id, ignore_errors=True)

@@ -63,10 +63,14 @@ def run_worker(settings: WorkerSettings) -> None:
     draining = threading.Event()
     children = WarmChildren(settings)
     worker = worker_id()
-    runner = Runner(database, store, settings, worker, children, draining)
     app = create_app(settings)
+
+    def ring_for(job_id: str) -> None:
+        ring(app, job_id)
+
+    runner = Runner(database, store, settings, worker, children, draining, ring_for)
     register_tasks(app, runner)
-    sweeper = Sweeper(database, store, settings, worker, runner, children, lambda job_id: ring(app, job_id), draining)
+    sweeper = Sweeper(database, store, settings, worker, runner, children, ring_for, draining)
 
     def drain(**_: Any) -> None:
         draining.set()

@@ -10,7 +10,8 @@ from db.artefact_store import ArtefactStore
 from db.repositories.datasets import Datasets
 from db.repositories.job_queue import Claim
 from db.repositories.learned_models import LearnedModels
-from worker.protocol import WEIGHTS_ROLE, Assignment, ModelFiles
+from db.repositories.shards import Shards
+from worker.protocol import WEIGHTS_ROLE, Assignment, ModelFiles, ShardPlace
 
 _IDENTIFIER = re.compile(r"(ds|mdl)_[0-9a-z]{1,40}")
 
@@ -22,7 +23,7 @@ def assignment_of(session: Session, store: ArtefactStore, claim: Claim) -> Assig
     datasets that it was learnt from. What is not there, or is another owner's, is left out: the run then fails with
     the field that names it.
     """
-    names = set(_identifiers(claim.spec))
+    names, place = set(_identifiers(claim.spec)), claim.shard
     datasets = Datasets(session, claim.owner)
     registry = LearnedModels(session, claim.owner)
     found_models = {name: registry.get(name) for name in sorted(names) if name.startswith("mdl_")}
@@ -40,6 +41,13 @@ def assignment_of(session: Session, store: ArtefactStore, claim: Claim) -> Assig
             name: ModelFiles(manifest=row.manifest, weights=store.path(row.files[WEIGHTS_ROLE]["uri"]))
             for name, row in found_models.items()
             if row is not None and WEIGHTS_ROLE in row.files
+        },
+        shard=None if place is None else ShardPlace(name=place.name, index=place.index, count=place.count),
+        rounds={
+            name: [store.path(uri) for uri in files]
+            for name, files in Shards(session, claim.job_id if place is None else place.parent_id)
+            .finished_rounds()
+            .items()
         },
     )
 

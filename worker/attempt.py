@@ -19,11 +19,12 @@ UNSTARTED_CHILDREN = 3
 
 @dataclass(frozen=True)
 class Ending:
-    """`stopped`: because it was asked to; `died`: of `cause`, without an answer."""
+    """`stopped`: because it was asked to; `died`: of `cause`, without an answer; `round`: it asks for one of shards."""
 
-    outcome: Literal["succeeded", "failed", "stopped", "died"]
+    outcome: Literal["succeeded", "failed", "stopped", "died", "round"]
     error: dict[str, Any] | None = None
     cause: str = ""
+    round: dict[str, Any] | None = None
 
 
 class Attempt:
@@ -36,11 +37,12 @@ class Attempt:
         self._child: Child | None = None
         self._unstarted = 0
         self._kills_before = out_of_memory_kills()
+        self.round_progress: dict[str, Any] | None = None
 
     def report(self) -> dict[str, Any] | None:
-        """The newest progress of the child."""
+        """The newest progress: of the round of shards that is at work, or else of the child."""
         child = self._child
-        return None if child is None else child.progress
+        return self.round_progress or (None if child is None else child.progress)
 
     def start(self, assignment: Assignment) -> None:
         """Hand the assignment to a child; one that died while it waited is passed over.
@@ -101,10 +103,10 @@ class Attempt:
         # A cancel may still be on its way to it; the next job must not hear it.
         if done is not None and done["reusable"] and not stopping:
             self._children.give_back(child)
-            return Ending(done["outcome"])
+            return Ending(done["outcome"], round=done.get("round"))
         returncode = child.end()
         if done is not None and (done["outcome"] != "stopped" or stopping):
-            return Ending(done["outcome"], done["error"])
+            return Ending(done["outcome"], done["error"], round=done.get("round"))
         if stopping:
             return Ending("stopped")
         return Ending("died", cause=cause_of_death(returncode, self._kills_before))

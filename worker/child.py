@@ -60,17 +60,24 @@ def end_at_once() -> None:
     os._exit(1)
 
 
-def run(assignment: Assignment, device: str, pipe: WorkerPipe, stop: threading.Event) -> dict[str, Any]:
+def run(
+    assignment: Assignment, device: str, pipe: WorkerPipe, stop: threading.Event, shard_seconds: float
+) -> dict[str, Any]:
     """Run one job to its end; the message that says how it ended."""
     from models.catalogue import parse_experiment
     from models.errors import ModelsError, Stopped
     from worker.context import ProcessContext, json_with_infinities
     from worker.failures import failure_of
+    from worker.parts import RoundAsked, ShardDone
 
     try:
         experiment = parse_experiment(assignment.spec)
-        result = experiment.run(ProcessContext(assignment, device, pipe.send, stop))
+        result = experiment.run(ProcessContext(assignment, device, pipe.send, stop, shard_seconds))
         write_whole(assignment.directory / RESULT, json_with_infinities(result.model_dump(mode="json")))
+    except ShardDone:
+        return {"outcome": "succeeded", "error": None}
+    except RoundAsked as asked:
+        return {"outcome": "round", "error": None, "round": {"name": asked.name, "shards": asked.shards}}
     except Stopped:
         return {"outcome": "stopped", "error": None}
     except Exception as error:
@@ -117,10 +124,13 @@ def main() -> None:
             job_id=assignment.job_id, attempt=assignment.attempt, request_id=assignment.request_id
         )
         pipe.send({"type": "started"})
-        done = run(assignment, device, pipe, stop)
+        done = run(assignment, device, pipe, stop, options.shard_seconds)
         # An accelerator's memory comes back for certain only with the end of the process.
         reusable = bool(
-            done["outcome"] == "succeeded" and jobs_left and device == "cpu" and memory_in_use() < REUSABLE_BELOW_BYTES
+            done["outcome"] in ("succeeded", "round")
+            and jobs_left
+            and device == "cpu"
+            and memory_in_use() < REUSABLE_BELOW_BYTES
         )
         pipe.send({"type": "done", **done, "reusable": reusable})
         if not reusable:

@@ -207,5 +207,6 @@ class WarmChildren:
                 jobs=settings.child_jobs,
                 log_level=settings.log_level,
                 log_format=settings.log_format,
+                shard_seconds=settings.shard_seconds,
             )
         )

@@ -1,9 +1,10 @@
 """The surroundings of an experiment inside its own process: the RunContext of models."""
 
 import json
+import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -14,8 +15,10 @@ import torch
 
 from models.artefacts import StoredModel, load
 from models.errors import InvalidData
+from models.run_context import Part
 from models.tables import Table
-from worker.protocol import RESERVED, Assignment, write_whole
+from worker.parts import KeptParts, PartsOfShards, RoundAsked, ShardDone, parts_of_shard, shard_count, write_parts
+from worker.protocol import RESERVED, SHARD, Assignment, write_whole
 
 REPORT_SECONDS = 0.1
 
@@ -24,9 +27,15 @@ class ProcessContext:
     """Reports through `send`, reads what the assignment names, writes into the attempt's directory only."""
 
     def __init__(
-        self, assignment: Assignment, device: str, send: Callable[[dict[str, Any]], None], stop: threading.Event
+        self,
+        assignment: Assignment,
+        device: str,
+        send: Callable[[dict[str, Any]], None],
+        stop: threading.Event,
+        shard_seconds: float = math.inf,
     ) -> None:
         self.device = device
+        self._shard_seconds = shard_seconds
         self._assignment = assignment
         self._send = send
         self._stop = stop
@@ -67,6 +76,26 @@ class ProcessContext:
         if files is None:
             raise InvalidData(f"There is no learned model {model_id!r}.")
         return load(files.manifest, files.weights.read_bytes())
+
+    def parts(self, name: str, count: int, compute: Callable[[int], Part], seconds: float) -> Sequence[Part]:
+        """What shards left, or what this process computes; a shard computes its share and nothing after it.
+
+        Raises:
+            ShardDone: this process is a shard's and its share is written.
+            RoundAsked: the work is worth being shared.
+        """
+        files = self._assignment.rounds.get(name)
+        if files is not None:
+            return PartsOfShards(files, count)
+        place, directory = self._assignment.shard, self._assignment.directory
+        if place is not None and place.name == name:
+            share = parts_of_shard(place.index, place.count, count)
+            write_parts(directory / SHARD, {index: compute(index) for index in share})
+            raise ShardDone
+        shards = shard_count(count, seconds, self._shard_seconds)
+        if place is None and shards > 1:
+            raise RoundAsked(name, shards)
+        return KeptParts(directory, name, count, compute)
 
     def save(self, path: str, content: bytes) -> None:
         """Keep a file of this attempt.

@@ -10,6 +10,7 @@ from db.artefact_store import SCHEME, ArtefactStore
 from db.engine import Database
 from db.repositories.job_queue import JobQueue
 from db.repositories.learned_models import files_of_job
+from db.repositories.shards import file_of_shard, remove_orphaned_shards
 
 logger = structlog.get_logger(__name__)
 
@@ -17,10 +18,13 @@ MINIMUM_AGE_SECONDS = 3600.0
 
 
 def collect_leftovers(database: Database, store: ArtefactStore, older_than: float = MINIMUM_AGE_SECONDS) -> int:
-    """Remove attempts that are neither running nor the home of a learned model; how many. `older_than`: seconds.
+    """Remove attempts that neither run nor hold a learned model or the parts of a shard; how many.
 
-    A young directory is left alone: between a claim and its first file nothing else shows that it is in use.
+    `older_than`: seconds. A young directory is left alone: between a claim and its first file nothing else shows that
+    it is in use.
     """
+    with database.unit_of_work() as session:
+        remove_orphaned_shards(session)
     jobs = store.root / "jobs"
     removed = 0
     for directory in sorted(jobs.iterdir()) if jobs.is_dir() else []:
@@ -30,9 +34,10 @@ def collect_leftovers(database: Database, store: ArtefactStore, older_than: floa
         with database.reading() as session:
             running = {(job_id, str(attempt)) for job_id, attempt, _ in JobQueue(session).held_claims()}
             uris = files_of_job(session, directory.name)
+            shard = file_of_shard(session, directory.name)
         for attempt in attempts:
             home = f"{SCHEME}{attempt.relative_to(store.root).as_posix()}/"
-            if (directory.name, attempt.name) in running or any(uri.startswith(home) for uri in uris):
+            if (directory.name, attempt.name) in running or any(uri.startswith(home) for uri in (*uris, shard or "")):
                 continue
             shutil.rmtree(attempt, ignore_errors=True)
             removed += 1

@@ -4,9 +4,10 @@ To the child, on its standard input:
     {"type": "run", "assignment": "<path of an Assignment>"}    {"type": "cancel"}    end of file: the worker is gone
 From the child, on its standard output:
     {"type": "ready", "device"}    {"type": "started"}    {"type": "progress", "phase", "step", "total"}
-    {"type": "done", "outcome": "succeeded" | "failed" | "stopped", "error", "reusable"}
+    {"type": "done", "outcome": "succeeded" | "failed" | "stopped" | "round", "error", "round", "reusable"}
 
-A succeeded job has left RESULT in its directory, the JSON of models' ExperimentResult.
+A succeeded job has left RESULT in its directory, the JSON of models' ExperimentResult; a succeeded shard SHARD. The
+outcome "round" asks for a round of shards, {"name", "shards"}, and to be run again once all their files are there.
 """
 
 import os
@@ -17,7 +18,8 @@ from pydantic import BaseModel, ConfigDict
 
 ASSIGNMENT = "assignment.json"
 RESULT = "result.json"
-RESERVED = frozenset({ASSIGNMENT, RESULT})
+SHARD = "shard.safetensors"
+RESERVED = frozenset({ASSIGNMENT, RESULT, SHARD})
 
 WEIGHTS_ROLE = "weights"
 """Which of a learned model's files a job reads back: the safetensors."""
@@ -35,6 +37,7 @@ class ChildOptions(BaseModel):
     jobs: int
     log_level: str
     log_format: str
+    shard_seconds: float
 
 
 class ModelFiles(BaseModel):
@@ -46,8 +49,21 @@ class ModelFiles(BaseModel):
     weights: Path
 
 
+class ShardPlace(BaseModel):
+    """Which share of a round a shard computes: number `index` of `count`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    index: int
+    count: int
+
+
 class Assignment(BaseModel):
-    """One attempt at one job, with everything it needs from the store."""
+    """One attempt at one job or shard, with everything it needs from the store.
+
+    `rounds`: the files that the shards of finished rounds left, in order.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -58,6 +74,8 @@ class Assignment(BaseModel):
     directory: Path
     datasets: dict[str, Path]
     learned_models: dict[str, ModelFiles]
+    shard: ShardPlace | None = None
+    rounds: dict[str, list[Path]] = {}
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -13,15 +13,17 @@ from db.artefact_store import ArtefactStore
 from db.engine import Database
 from db.job_state import JobStatus
 from db.repositories.job_queue import Claim, JobQueue
+from db.repositories.shards import Shards, running_shards
 from worker.assignments import assignment_of
 from worker.attempt import TICK_SECONDS, Attempt, Ending
 from worker.children import WarmChildren
 from worker.failures import failure
 from worker.lease import Lease
 from worker.progress import ProgressView
-from worker.protocol import Assignment
+from worker.protocol import SHARD, Assignment
 from worker.results import ClaimLostError, JobResult
 from worker.settings import WorkerSettings
+from worker.shared_work import SharedWork
 
 T = TypeVar("T")
 
@@ -44,6 +46,7 @@ class Runner:
         worker: str,
         children: WarmChildren,
         draining: threading.Event,
+        ring: Callable[[str], None],
     ) -> None:
         self._database = database
         self._store = store
@@ -52,6 +55,9 @@ class Runner:
         self._children = children
         self._draining = draining
         self._slots = threading.BoundedSemaphore(settings.slots)
+        self._shared_work = SharedWork(
+            database, worker, settings.lease_seconds, draining, ring, lambda shard, at: self._follow_claim(shard, at)
+        )
 
     def free_slots(self) -> bool:
         """Whether a job could be taken now."""
@@ -72,10 +78,7 @@ class Runner:
             claim = self._claim(job_id)
             if claim is None:
                 return False
-            with structlog.contextvars.bound_contextvars(
-                job_id=claim.job_id, attempt=claim.attempt, request_id=claim.request_id
-            ):
-                self._run_claim(claim, claimed_at)
+            self._follow_claim(claim, claimed_at)
             return True
         finally:
             self._slots.release()
@@ -89,6 +92,11 @@ class Runner:
             logger.warning("database_unreachable", reason=str(error).splitlines()[0])
             return None
 
+    def _follow_claim(self, claim: Claim, claimed_at: float) -> None:
+        named = {"job_id": claim.job_id, "attempt": claim.attempt, "request_id": claim.request_id}
+        with structlog.contextvars.bound_contextvars(**named):
+            self._run_claim(claim, claimed_at)
+
     def _run_claim(self, claim: Claim, claimed_at: float) -> None:
         logger.info("job_claimed", kind=claim.kind)
         attempt = Attempt(self._settings, self._children, self._draining)
@@ -98,9 +106,7 @@ class Runner:
             contextlib.suppress(ClaimLostError),
         ):
             try:
-                assignment = self._until_lease_ends(lease, lambda: self._assignment(claim))
-                attempt.start(assignment)
-                ending = attempt.follow(assignment, lease)
+                assignment, ending = self._to_the_end(claim, attempt, lease)
                 self._until_lease_ends(lease, lambda: self._settle(claim, assignment, lease, ending))
             except ClaimLostError:
                 attempt.end()
@@ -110,6 +116,19 @@ class Runner:
                 attempt.end()
                 logger.exception("run_failed")
                 self._until_lease_ends(lease, lambda: self._lose(claim, "the worker could not run it"))
+
+    def _to_the_end(self, claim: Claim, attempt: Attempt, lease: Lease) -> tuple[Assignment, Ending]:
+        """One child after another: each gets as far as the next round of shards, which it asks for."""
+        while True:
+            assignment = self._until_lease_ends(lease, lambda: self._assignment(claim))
+            attempt.start(assignment)
+            ending = attempt.follow(assignment, lease)
+            if ending.round is None:
+                return assignment, ending
+            name, count = ending.round["name"], ending.round["shards"]
+            instead = self._shared_work.work_off(claim, lease, attempt, name, count)
+            if instead is not None:
+                return assignment, instead
 
     def _assignment(self, claim: Claim) -> Assignment:
         with self._database.reading() as session:
@@ -122,7 +141,7 @@ class Runner:
             return
         if ending.outcome == "failed" and ending.error is not None:
             self._finish(claim, JobStatus.FAILED, ending.error)
-        elif lease.cancel_requested and ending.outcome == "stopped":
+        elif lease.cancel_requested and ending.outcome == "stopped" and not self._shards_at_work(claim):
             self._finish(claim, JobStatus.CANCELLED, None)
         elif ending.outcome == "stopped":
             with self._database.unit_of_work() as session:
@@ -134,6 +153,11 @@ class Runner:
         self._store.remove_attempt(claim.job_id, claim.attempt)
 
     def _succeed(self, claim: Claim, assignment: Assignment) -> None:
+        if claim.shard is not None:
+            file = self._store.describe(assignment.directory / SHARD)
+            self._finish(claim, JobStatus.SUCCEEDED, None, result={"file": file.uri})
+            return
+        shards = self._shards(claim)
         try:
             result = JobResult(self._store, assignment.directory)
             with self._database.unit_of_work() as session:
@@ -145,13 +169,26 @@ class Runner:
             error = failure("internal_error", "The result could not be stored; the reason is in the worker's log.")
             self._finish(claim, JobStatus.FAILED, error)
             return
+        self._store.remove_jobs(shards)
         logger.info("job_succeeded", models=[model["id"] for model in models])
 
-    def _finish(self, claim: Claim, status: JobStatus, error: dict[str, Any] | None) -> None:
+    def _finish(
+        self, claim: Claim, status: JobStatus, error: dict[str, Any] | None, result: dict[str, Any] | None = None
+    ) -> None:
+        shards = self._shards(claim)
         with self._database.unit_of_work() as session:
-            if not JobQueue(session).finish(claim.job_id, claim.attempt, status, error=error):
+            if not JobQueue(session).finish(claim.job_id, claim.attempt, status, error=error, result=result):
                 raise ClaimLostError
+        self._store.remove_jobs(shards)
         logger.info(f"job_{status.value}", error=error)
+
+    def _shards(self, claim: Claim) -> list[str]:
+        with self._database.reading() as session:
+            return Shards(session, claim.job_id).ids()
+
+    def _shards_at_work(self, claim: Claim) -> bool:
+        with self._database.reading() as session:
+            return running_shards(session, claim.job_id) > 0
 
     def _lose(self, claim: Claim, cause: str) -> None:
         with self._database.unit_of_work() as session:

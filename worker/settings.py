@@ -21,6 +21,10 @@ class WorkerSettings(ServiceSettings):
     cancel_grace_seconds: float = Field(default=5.0, ge=0, description="Time to stop when cancelled, then SIGKILL.")
     drain_grace_seconds: float = Field(default=2.0, ge=0, description="Time to stop when the worker shuts down.")
 
+    shard_seconds: float = Field(
+        default=5.0, gt=0, description="A job that may be split is, where it has work for two shards of so long."
+    )
+
     child_threads: int = Field(default=1, ge=1, description="Threads of the numerical libraries in each job.")
     child_memory_bytes: int | None = Field(default=None, ge=2**30, description="Cap of a job's data; None: no cap.")
     child_jobs: int = Field(

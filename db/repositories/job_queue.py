@@ -8,19 +8,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, and_, case, func, select, type_coerce, update
+from sqlalchemy import BigInteger, ColumnElement, and_, case, func, select, true, type_coerce, update
 from sqlalchemy.orm import Session
 
-from db.job_state import JobStatus
+from db.job_state import TERMINAL, JobStatus
 from db.repositories.changes import changed
 from db.repositories.job_events import record_event
+from db.repositories.shards import end_shards
 from db.tables import Job
 from db.types import after, now, seconds
 
 
 @dataclass(frozen=True)
+class ShardPlace:
+    """Number `index` of `count` shards in the round `name` of the job `parent_id`."""
+
+    parent_id: str
+    name: str
+    index: int
+    count: int
+
+
+@dataclass(frozen=True)
 class Claim:
-    """A running job in the hands of one worker."""
+    """A running job, or the shard of one, in the hands of one worker."""
 
     job_id: str
     attempt: int
@@ -29,6 +40,8 @@ class Claim:
     spec: dict[str, Any]
     max_attempts: int
     request_id: str | None
+    priority: int
+    shard: ShardPlace | None
 
 
 @dataclass(frozen=True)
@@ -54,32 +67,42 @@ class JobQueue:
 
         A ring that comes late or twice thus still does useful work, and never the same work twice.
         """
-        for candidate in ([job_id] if job_id is not None else []) + [None]:
-            wanted = select(Job.id).where(Job.status == JobStatus.QUEUED)
-            if candidate is not None:
-                wanted = wanted.where(Job.id == candidate)
-            else:
-                wanted = wanted.order_by(Job.priority.desc(), Job.id)
-            identifier = self.session.scalar(wanted.limit(1).with_for_update(skip_locked=True))
-            if identifier is None:
-                continue
-            row = self.session.execute(
-                update(Job)
-                .where(Job.id == identifier, Job.status == JobStatus.QUEUED)
-                .values(
-                    status=JobStatus.RUNNING,
-                    attempt=Job.attempt + 1,
-                    worker=worker,
-                    lease_expires_at=after(lease_seconds),
-                    started_at=func.coalesce(Job.started_at, now()),
-                    progress=None,
-                )
-                .returning(Job.id, Job.attempt, Job.owner, Job.kind, Job.spec, Job.max_attempts, Job.request_id)
-            ).one_or_none()
-            if row is not None:
-                record_event(self.session, row.id, "running", {"attempt": row.attempt})
-                return Claim(row.id, row.attempt, row.owner, row.kind, row.spec, row.max_attempts, row.request_id)
-        return None
+        named = self._claim_where(Job.id == job_id, worker, lease_seconds) if job_id is not None else None
+        return named or self._claim_where(true(), worker, lease_seconds)
+
+    def claim_shard(self, parent_id: str, worker: str, lease_seconds: float) -> Claim | None:
+        """Take a queued shard of this job, else None."""
+        return self._claim_where(Job.parent_id == parent_id, worker, lease_seconds)
+
+    def _claim_where(self, condition: ColumnElement[bool], worker: str, lease_seconds: float) -> Claim | None:
+        wanted = select(Job.id).where(Job.status == JobStatus.QUEUED, condition)
+        identifier = self.session.scalar(
+            wanted.order_by(Job.priority.desc(), Job.id).limit(1).with_for_update(skip_locked=True)
+        )
+        if identifier is None:
+            return None
+        row = self.session.scalars(
+            update(Job)
+            .where(Job.id == identifier, Job.status == JobStatus.QUEUED)
+            .values(
+                status=JobStatus.RUNNING,
+                attempt=Job.attempt + 1,
+                worker=worker,
+                lease_expires_at=after(lease_seconds),
+                started_at=func.coalesce(Job.started_at, now()),
+                progress=None,
+            )
+            .returning(Job)
+        ).one_or_none()
+        if row is None:
+            return None
+        record_event(self.session, row.id, "running", {"attempt": row.attempt})
+        place = None
+        if row.parent_id is not None and row.shard_name is not None:
+            place = ShardPlace(row.parent_id, row.shard_name, row.shard_index or 0, row.shard_count or 1)
+        return Claim(
+            row.id, row.attempt, row.owner, row.kind, row.spec, row.max_attempts, row.request_id, row.priority, place
+        )
 
     def heartbeat(
         self, job_id: str, attempt: int, lease_seconds: float, progress: dict[str, Any] | None = None
@@ -136,6 +159,7 @@ class JobQueue:
             if error is not None:
                 data["error"] = error
             record_event(self.session, job_id, status.value, data)
+            end_shards(self.session, job_id)
         return held
 
     def release(self, job_id: str, attempt: int, reason: str) -> bool:
@@ -202,6 +226,8 @@ class JobQueue:
             self.session.execute(update(Job).where(Job.id == row.id).values(error=error))
             data["error"] = error
         record_event(self.session, row.id, status.value, data)
+        if status in TERMINAL:
+            end_shards(self.session, row.id)
         return status
 
     def requeue_expired(self, limit: int = 20) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy import ColumnElement, delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from db.identifiers import new_id
@@ -11,13 +11,14 @@ from db.job_state import ACTIVE, TERMINAL, JobStatus
 from db.repositories.changes import changed
 from db.repositories.job_events import record_event
 from db.repositories.pages import Order, Page, page_by_id
+from db.repositories.shards import end_shards, running_shards, stop_shards
 from db.tables import Job, JobDataset
 from db.types import after as instant_after
 from db.types import now
 
 
 class Jobs:
-    """Jobs of one owner; another owner's job does not exist here."""
+    """Jobs of one owner; another owner's job does not exist here, and neither do shards."""
 
     def __init__(self, session: Session, owner: str) -> None:
         self.session = session
@@ -55,16 +56,19 @@ class Jobs:
 
     def get(self, job_id: str) -> Job | None:
         """The job, or None."""
-        return self.session.scalar(select(Job).where(Job.id == job_id, Job.owner == self.owner))
+        return self.session.scalar(select(Job).where(Job.id == job_id, *self._own()))
+
+    def _own(self) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+        return Job.owner == self.owner, Job.parent_id.is_(None)
 
     def result(self, job_id: str) -> dict[str, Any] | None:
         """The result of a succeeded job; it is not loaded with the row."""
-        return self.session.scalar(select(Job.result).where(Job.id == job_id, Job.owner == self.owner))
+        return self.session.scalar(select(Job.result).where(Job.id == job_id, *self._own()))
 
     def dataset_ids(self, job_id: str) -> Sequence[str]:
         """Ids of the datasets that a job uses, in order; some may be deleted."""
         query = select(JobDataset.dataset_id).join(Job, Job.id == JobDataset.job_id)
-        query = query.where(Job.id == job_id, Job.owner == self.owner).order_by(JobDataset.dataset_id)
+        query = query.where(Job.id == job_id, *self._own()).order_by(JobDataset.dataset_id)
         return list(self.session.scalars(query))
 
     def page(
@@ -79,7 +83,7 @@ class Jobs:
         metadata: dict[str, str] | None = None,
     ) -> Page[Job]:
         """Jobs by creation, filtered by equality; `metadata` entries must all be there."""
-        query = select(Job).where(Job.owner == self.owner)
+        query = select(Job).where(*self._own())
         if status is not None:
             query = query.where(Job.status == status)
         if kind is not None:
@@ -97,21 +101,24 @@ class Jobs:
         """
         job = self.session.scalar(
             select(Job)
-            .where(Job.id == job_id, Job.owner == self.owner)
+            .where(Job.id == job_id, *self._own())
             .with_for_update()
             .execution_options(populate_existing=True)
         )
         if job is None:
             return None
         before = job.status
-        if before == JobStatus.QUEUED:
+        # Handed back by one worker, it may have shards at work in others; the next to claim it waits for their end.
+        if before == JobStatus.QUEUED and not running_shards(self.session, job_id):
             job.status = JobStatus.CANCELLED
             job.cancel_requested_at = job.finished_at = now()
             self.session.flush()
             record_event(self.session, job.id, "cancelled", {})
-        elif before == JobStatus.RUNNING and job.cancel_requested_at is None:
+            end_shards(self.session, job_id)
+        elif before not in TERMINAL and job.cancel_requested_at is None:
             job.cancel_requested_at = now()
             self.session.flush()
+            stop_shards(self.session, job_id)
             record_event(self.session, job.id, "cancel_requested", {})
         self.session.refresh(job)
         return before
@@ -123,7 +130,7 @@ class Jobs:
             update(Job)
             .where(
                 Job.id == job_id,
-                Job.owner == self.owner,
+                *self._own(),
                 Job.status.in_((JobStatus.FAILED, JobStatus.CANCELLED)),
             )
             .values(
@@ -144,7 +151,7 @@ class Jobs:
 
     def delete(self, job_id: str) -> bool:
         """Remove a finished job with its events and decompositions; its models stay. False while it is active."""
-        statement = delete(Job).where(Job.id == job_id, Job.owner == self.owner, Job.status.in_(TERMINAL))
+        statement = delete(Job).where(Job.id == job_id, *self._own(), Job.status.in_(TERMINAL))
         return changed(self.session, statement)
 
     def active_with_dataset(self, dataset_id: str) -> Sequence[str]:
@@ -159,10 +166,11 @@ class Jobs:
 
 def count_queued(session: Session) -> int:
     """Jobs of every owner that wait, read from the queue's own index: every submission asks."""
-    return session.scalar(select(func.count()).select_from(Job).where(Job.status == JobStatus.QUEUED)) or 0
+    waiting = select(func.count()).select_from(Job).where(Job.status == JobStatus.QUEUED, Job.parent_id.is_(None))
+    return session.scalar(waiting) or 0
 
 
 def count_by_status(session: Session) -> dict[str, int]:
     """Jobs of every owner by status, for the metrics and the queue's cap."""
-    rows = session.execute(select(Job.status, func.count()).group_by(Job.status)).all()
+    rows = session.execute(select(Job.status, func.count()).where(Job.parent_id.is_(None)).group_by(Job.status)).all()
     return {status: jobs for status, jobs in rows}  # noqa: C416  a row is not a pair to a type checker

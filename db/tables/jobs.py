@@ -18,6 +18,9 @@ class Job(Base):
     `ring_at`: when the sweeper should ring again; `rings`: how often it did, for the backoff.
     `queued_at`: since when it waits, this time.
     `cancel_requested_at` is a request; the status says cancelled only when the work has stopped.
+
+    A shard of a job is a row of its own with the job as `parent_id`, claimed and leased like any other and seen by
+    workers only: number `shard_index` of `shard_count` in the round `shard_name`. Its result names one file.
     """
 
     __tablename__ = "jobs"
@@ -27,6 +30,7 @@ class Job(Base):
             "ix_jobs_queue",
             "priority",
             "id",
+            "parent_id",
             postgresql_where=text("status = 'queued'"),
             sqlite_where=text("status = 'queued'"),
         ),
@@ -37,6 +41,7 @@ class Job(Base):
             sqlite_where=text("status = 'running'"),
         ),
         Index("ix_jobs_owner_id", "owner", "id"),
+        Index("ix_jobs_shards", "parent_id", "shard_name", "shard_index", unique=True),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -47,6 +52,12 @@ class Job(Base):
     user_metadata: Mapped[dict[str, Any]] = mapped_column(default=dict)
     priority: Mapped[int] = mapped_column(Integer, default=0)
     request_id: Mapped[str | None]
+
+    # No foreign key: SQLite would have to copy the table, and dropping the old one deletes what hangs on it.
+    parent_id: Mapped[str | None]
+    shard_name: Mapped[str | None]
+    shard_index: Mapped[int | None] = mapped_column(Integer)
+    shard_count: Mapped[int | None] = mapped_column(Integer)
 
     attempt: Mapped[int] = mapped_column(Integer, default=0)
     max_attempts: Mapped[int] = mapped_column(Integer, default=3)

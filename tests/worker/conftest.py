@@ -133,7 +133,7 @@ def workshop(database: Database, worker_settings: WorkerSettings) -> Iterator[Wo
     store = ArtefactStore(worker_settings.artefact_directory)
     children = WarmChildren(worker_settings)
     draining = threading.Event()
-    runner = Runner(database, store, worker_settings, "this-worker", children, draining)
+    runner = Runner(database, store, worker_settings, "this-worker", children, draining, lambda job_id: None)
     workshop = Workshop(database, store, worker_settings, children, draining, runner)
     yield workshop
     draining.set()

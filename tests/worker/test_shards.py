@@ -1,0 +1,197 @@
+"""A job whose grid is split into shards: the same numbers, whoever computes them, and nothing left behind."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from db.job_state import JobStatus
+from db.repositories.job_queue import JobQueue
+from db.repositories.jobs import Jobs
+from db.tables import Job
+from worker.children import WarmChildren
+from worker.runner import Runner
+from worker.settings import WorkerSettings
+
+GRID = {
+    "kind": "decompose_error",
+    "data": {"kind": "target", "target": {"kind": "cosine_ridge"}, "dimension": 2, "noise": 0.1},
+    "hypothesis_space": [{"kind": "random_features"}, {"kind": "two_layer"}],
+    "learner": [{"kind": "ridge", "penalty": 0.01}, {"kind": "adam", "steps": 60}],
+    "widths": [2, 4],
+    "sample_sizes": [16, 40],
+    "seeds": 3,
+    "test_size": 200,
+    "reference": {"effort": "quick"},
+}
+LONG_GRID = GRID | {"learner": [{"kind": "ridge"}, {"kind": "adam", "steps": 1_000_000}]}
+
+
+@pytest.fixture
+def worker_settings(worker_settings: WorkerSettings) -> WorkerSettings:
+    """Every grid is worth splitting."""
+    return worker_settings.model_copy(update={"shard_seconds": 1e-6})
+
+
+@pytest.fixture
+def second(workshop: Any) -> Iterator[Runner]:
+    """Another worker on the same rows and files."""
+    children = WarmChildren(workshop.settings)
+    yield Runner(
+        workshop.database,
+        workshop.store,
+        workshop.settings,
+        "second-worker",
+        children,
+        workshop.draining,
+        lambda job_id: None,
+    )
+    workshop.draining.set()
+    children.close()
+
+
+def result_of(workshop: Any, job_id: str) -> dict[str, Any]:
+    job = workshop.job(job_id)
+    assert job.status == JobStatus.SUCCEEDED, job.error
+    with workshop.database.reading() as session:
+        return Jobs(session, "local").result(job_id)
+
+
+def shards_of(workshop: Any, job_id: str) -> list[Job]:
+    with workshop.database.reading() as session:
+        return list(session.scalars(select(Job).where(Job.parent_id == job_id).order_by(Job.shard_index)))
+
+
+def whole(workshop: Any, spec: dict[str, Any]) -> dict[str, Any]:
+    """The same job by a worker that splits nothing."""
+    settings = workshop.settings.model_copy(update={"shard_seconds": 1e6})
+    children = WarmChildren(settings)
+    try:
+        alone = Runner(
+            workshop.database, workshop.store, settings, "undivided", children, threading.Event(), lambda job_id: None
+        )
+        job_id = workshop.accept(spec)
+        assert alone.run(job_id)
+        assert "round_opened" not in workshop.events(job_id)
+        return result_of(workshop, job_id)
+    finally:
+        children.close()
+
+
+def work_until_done(runner: Runner, done: threading.Event) -> None:
+    while not done.is_set():
+        if not runner.run(None, wait_for_slot=False):
+            time.sleep(0.02)
+
+
+def test_results_are_those_of_an_undivided_run_to_the_bit(workshop: Any, second: Runner) -> None:
+    expected = whole(workshop, GRID)
+    alone = workshop.accept(GRID)
+    assert workshop.runner.run(alone)
+    assert result_of(workshop, alone) == expected
+
+    shared, done, helpers = workshop.accept(GRID), threading.Event(), []
+    thread = workshop.start(shared)
+    workshop.until(lambda: len(shards_of(workshop, shared)) > 0)
+    helper = threading.Thread(target=work_until_done, args=(second, done), daemon=True)
+    helper.start()
+    while thread.is_alive():
+        helpers += [shard.worker for shard in shards_of(workshop, shared)]
+        time.sleep(0.02)
+    done.set()
+    helper.join(timeout=10)
+    assert result_of(workshop, shared) == expected
+    assert {"this-worker", "second-worker"} <= set(helpers)
+    with workshop.database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(Job).where(Job.parent_id.is_not(None))) == 0
+    kept = {path.name for path in (workshop.store.root / "jobs").iterdir()}
+    assert kept <= {alone, shared} | {row.id for row in _all_jobs(workshop)}
+
+
+def _all_jobs(workshop: Any) -> list[Job]:
+    with workshop.database.reading() as session:
+        return list(session.scalars(select(Job)))
+
+
+def test_shards_are_no_jobs_of_their_owner(workshop: Any) -> None:
+    job_id = workshop.accept(LONG_GRID)
+    workshop.start(job_id)
+    workshop.until(lambda: any(shard.status == JobStatus.RUNNING for shard in shards_of(workshop, job_id)))
+    shard = shards_of(workshop, job_id)[0]
+    with workshop.database.reading() as session:
+        jobs = Jobs(session, "local")
+        assert [job.id for job in jobs.page(limit=10, after=None, order="desc").items] == [job_id]
+        assert jobs.get(shard.id) is None
+
+
+def test_cancelling_the_job_stops_its_shards_and_forgets_them(workshop: Any, second: Runner) -> None:
+    job_id = workshop.accept(LONG_GRID)
+    thread = workshop.start(job_id)
+    helper = threading.Thread(target=second.run, args=(None,), daemon=True)
+
+    def running() -> list[Job]:
+        return [shard for shard in shards_of(workshop, job_id) if shard.status == JobStatus.RUNNING]
+
+    # The quick shards of the linear space come first.
+    workshop.until(lambda: any(shard.progress for shard in running()))
+    helper.start()
+    workshop.until(lambda: len(running()) == 2)
+    with workshop.database.unit_of_work() as session:
+        Jobs(session, "local").request_cancel(job_id)
+    thread.join(timeout=15)
+    assert workshop.job(job_id).status == JobStatus.CANCELLED
+    assert running() == []
+    helper.join(timeout=10)
+    assert shards_of(workshop, job_id) == []
+
+
+def test_failing_shard_fails_the_job_with_its_reason(workshop: Any) -> None:
+    diverging = {"kind": "gradient_descent", "steps": 2000, "step_size": 1e9}
+    job_id = workshop.accept(GRID | {"hypothesis_space": {"kind": "two_layer"}, "learner": diverging})
+    workshop.runner.run(job_id)
+    job = workshop.job(job_id)
+    assert job.status == JobStatus.FAILED
+    assert job.error["code"] == "training_diverged"
+    assert shards_of(workshop, job_id) == []
+
+
+def test_finished_shards_survive_the_loss_of_the_worker(workshop: Any, second: Runner) -> None:
+    expected = whole(workshop, GRID)
+    job_id = workshop.accept(GRID)
+    thread = workshop.start(job_id)
+    workshop.until(lambda: any(shard.status == JobStatus.SUCCEEDED for shard in shards_of(workshop, job_id)))
+    with workshop.database.unit_of_work() as session:
+        # As the sweeper does when the worker's lease has run out.
+        assert JobQueue(session).lose(job_id, 1, "its worker's process ended") == JobStatus.QUEUED
+    thread.join(timeout=10)
+    done = {shard.id: shard.attempt for shard in shards_of(workshop, job_id) if shard.status == JobStatus.SUCCEEDED}
+    assert done
+    attempts = dict[str, int]()
+
+    def watch() -> None:
+        while second_thread.is_alive():
+            attempts.update({shard.id: shard.attempt for shard in shards_of(workshop, job_id)})
+            time.sleep(0.01)
+
+    second_thread = threading.Thread(target=second.run, args=(job_id,), daemon=True)
+    second_thread.start()
+    watch()
+    assert result_of(workshop, job_id) == expected
+    assert workshop.job(job_id).attempt == 2
+    assert {shard: attempts[shard] for shard in done} == done
+
+
+def test_killed_shard_is_tried_again(workshop: Any) -> None:
+    expected = whole(workshop, GRID | {"seeds": 2})
+    job_id = workshop.accept(GRID | {"seeds": 2})
+    thread = workshop.start(job_id)
+    workshop.until(lambda: any(shard.progress for shard in shards_of(workshop, job_id)))
+    for process in workshop.processes():
+        os.kill(process.pid, signal.SIGKILL)
+    thread.join(timeout=30)
+    assert result_of(workshop, job_id) == expected
