@@ -1,15 +1,16 @@
 """Revision 0002 exchanges indexes of decompositions: up and down, with rows that stay as they are."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from alembic import command
-from sqlalchemy import inspect, text
+from sqlalchemy import bindparam, inspect, text
 
 from db.engine import Database
 from db.migrate import configuration
 from db.repositories.decompositions import Decompositions
-from db.repositories.jobs import Jobs
 from db.settings import ServiceSettings
+from db.types import Instant
 
 
 def move(database: Database, direction: Any, revision: str) -> None:
@@ -49,9 +50,15 @@ def test_up_and_down_keep_the_rows(storage_settings: ServiceSettings) -> None:
         move(database, command.upgrade, "0001")
         first = indexes(database)
         with database.unit_of_work() as session:
-            accepted: dict[str, Any] = {"spec": {}, "metadata": {}, "priority": 0, "dataset_ids": [], "max_attempts": 1}
-            job = Jobs(session, "local").accept(kind="decompose_error", **accepted)
-            Decompositions(session, "local").add_all(job.id, [cell, cell | {"width": 8}])
+            # In the words of revision 0001: the tables of today have columns that it does not know.
+            session.execute(
+                text(
+                    "INSERT INTO jobs (id, owner, kind, status, spec, user_metadata, priority, attempt, max_attempts, "
+                    "ring_at, rings, model_ids, created_at, queued_at) VALUES ('job_1', 'local', 'decompose_error', "
+                    "'succeeded', '{}', '{}', 0, 1, 1, :now, 0, '[]', :now, :now)"
+                ).bindparams(bindparam("now", datetime(2026, 1, 1, tzinfo=UTC), Instant))
+            )
+            Decompositions(session, "local").add_all("job_1", [cell, cell | {"width": 8}])
         stored = rows(database)
         move(database, command.upgrade, "0002")
         second = indexes(database)

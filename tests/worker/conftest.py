@@ -76,7 +76,7 @@ class Workshop:
         with self.database.reading() as session:
             return [event.type for event in events_after(session, job_id, 0) if event.type != "progress"]
 
-    def until(self, true: Callable[[], bool], seconds: float = 20) -> None:
+    def until(self, true: Callable[[], bool], seconds: float = 60) -> None:
         """Wait for a fact."""
         deadline = time.monotonic() + seconds
         while not true():

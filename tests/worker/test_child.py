@@ -20,7 +20,14 @@ def child(request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[bytes]]:
     """A child; parametrised indirectly, with that many bytes of memory."""
     memory = getattr(request, "param", None)
     options = ChildOptions(
-        device="cpu", ordinal=0, threads=1, memory_bytes=memory, jobs=1, log_level="CRITICAL", log_format="json"
+        device="cpu",
+        ordinal=0,
+        threads=1,
+        memory_bytes=memory,
+        jobs=1,
+        log_level="CRITICAL",
+        log_format="json",
+        shard_seconds=5.0,
     )
     process = subprocess.Popen(
         [sys.executable, "-m", "worker.child", options.model_dump_json()],
