@@ -1,18 +1,18 @@
 """A grid of decompositions as parts that any process may compute: one for each seed of each group of widths."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-
-from torch import Tensor
+from dataclasses import dataclass, replace
 
 from models.decomposition.measured_cells import CellOutcome, measured_cells, non_increasing
 from models.decomposition.nested_group import NestedGroup
 from models.decomposition.seed_part import PopulationPart, SeedPart
+from models.decomposition.sequential_stopping import SequentialStopping
 from models.decomposition.setting import DecompositionSetting, Polls
 from models.decomposition.terms import COLUMNS
 from models.decomposition.width_group import WidthGroup
 from models.hypothesis_spaces.base import HypothesisSpace, LinearSpace
 from models.learners.base import Learner
-from models.run_context import Parts
+from models.run_context import Part, Parts
 
 Group = WidthGroup | NestedGroup
 
@@ -41,14 +41,27 @@ def widths_together(test_points: int, sample_sizes: int) -> int:
     return max(1, NUMBERS_AT_ONCE // (test_points * sample_sizes * NUMBERS_OF_A_CELL))
 
 
+@dataclass(frozen=True)
+class Decomposed:
+    """`outcomes`: of each row (one space), of each width in ascending order, by sample size. `seeds`: how many ran."""
+
+    outcomes: list[list[dict[int, CellOutcome]]]
+    seeds: int
+
+
 def decompose(
-    rows: Sequence[Sequence[Group]], setting: DecompositionSetting, polls: Polls, parts: Parts
-) -> list[list[dict[int, CellOutcome]]]:
-    """Of each row (one space), of each width in ascending order, the outcomes by sample size.
+    rows: Sequence[Sequence[Group]],
+    setting: DecompositionSetting,
+    polls: Polls,
+    parts: Parts,
+    stopping: SequentialStopping | None = None,
+) -> Decomposed:
+    """Every cell, with all seeds of the setting, or with as many as `stopping` asks for.
 
     The parts are independent of each other given the setting, and are put together in the order of the seeds: who
-    computed them changes nothing. `parts` is first asked for `training`, f~ and f^ of every group and seed, and then
-    for `reference`, f_m of the groups whose space no seed defines.
+    computed them changes nothing. `parts` is first asked for `training`, f~ and f^ of every group and seed (in rounds
+    `training`, `training_2`, .. where seeds are added), and then for `reference`, f_m of the groups whose space no
+    seed defines.
 
     Raises:
         TrainingDiverged: from a learner.
@@ -57,25 +70,47 @@ def decompose(
         Stopped: from a poll.
     """
     every = [group for row in rows for group in row]
-    seeds = len(setting.seeds)
+    trained = _Trained(every, setting, polls, parts)
+    trained.add_seeds(len(setting.seeds) if stopping is None else stopping.first)
+    if stopping is not None:
+        while trained.seeds < len(setting.seeds) and not stopping.precise(setting, map(trained.of, range(len(every)))):
+            trained.add_seeds(min(2 * trained.seeds, len(setting.seeds)))
+    setting = replace(setting, seeds=setting.seeds[: trained.seeds])
+    shared = [index for index in range(len(every)) if next(trained.of(index)).population is None]
 
-    def train(index: int) -> Mapping[str, Tensor]:
-        return every[index // seeds].find(setting, setting.seeds[index % seeds], polls).tensors()
-
-    trained = parts("training", len(every) * seeds, train)
-
-    def seed_parts(group: int) -> Iterator[SeedPart]:
-        return (SeedPart.of(trained[group * seeds + seed]) for seed in range(seeds))
-
-    shared = [index for index in range(len(every)) if next(seed_parts(index)).population is None]
-
-    def search(index: int) -> Mapping[str, Tensor]:
-        found = every[shared[index]].best(setting, tuple(seed_parts(shared[index])), polls)
-        return found.tensors()
+    def search(index: int) -> Part:
+        return every[shared[index]].best(setting, tuple(trained.of(shared[index])), polls).tensors()
 
     searched = parts("reference", len(shared), search) if shared else ()
     found = {index: PopulationPart.of(searched[place]) for place, index in enumerate(shared)}
-    return _measured(rows, setting, seed_parts, found)
+    return Decomposed(_measured(rows, setting, trained.of, found), trained.seeds)
+
+
+class _Trained:
+    """f~ and f^ of every group and of the first `seeds` seeds."""
+
+    def __init__(self, groups: Sequence[Group], setting: DecompositionSetting, polls: Polls, parts: Parts) -> None:
+        self.seeds = 0
+        self._groups, self._setting, self._polls, self._parts = groups, setting, polls, parts
+        self._rounds: list[tuple[int, Sequence[Part]]] = []
+
+    def add_seeds(self, total: int) -> None:
+        """Train with more seeds, `total` then."""
+        first, count = self.seeds, total - self.seeds
+
+        def train(index: int) -> Part:
+            seed = self._setting.seeds[first + index % count]
+            return self._groups[index // count].find(self._setting, seed, self._polls).tensors()
+
+        name = f"training_{len(self._rounds) + 1}" if self._rounds else "training"
+        self._rounds.append((count, self._parts(name, len(self._groups) * count, train)))
+        self.seeds = total
+
+    def of(self, group: int) -> Iterator[SeedPart]:
+        """In the order of the seeds; each is read when it is asked for."""
+        for count, parts in self._rounds:
+            for place in range(group * count, (group + 1) * count):
+                yield SeedPart.of(parts[place])
 
 
 def _measured(

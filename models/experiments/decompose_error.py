@@ -1,6 +1,6 @@
 """Where the error comes from: approximation, estimation and optimization over widths and sample sizes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -9,18 +9,13 @@ from pydantic import ConfigDict, Discriminator, Field, Tag, ValidationError, mod
 from models.assumptions import Assumption
 from models.data import Data, DatasetData, TargetData
 from models.decomposition.cost import decomposition_plan
-from models.decomposition.groups import decompose, groups
-from models.decomposition.measured_cells import CellOutcome
 from models.decomposition.progress import GridProgress
-from models.decomposition.purchases import advised
-from models.decomposition.reading import cell_row, reading
 from models.decomposition.reference_training import BUDGETS, ReferenceSearch
-from models.decomposition.requested_risk import answered
-from models.decomposition.risk_draws import surface_of_cells
+from models.decomposition.sequential_stopping import SequentialStopping
 from models.decomposition.setting import DecompositionSetting, Polls
 from models.decomposition.table_decomposition import decompose_table
 from models.decomposition.table_grid import TableSetting
-from models.decomposition.terms import DecompositionCell, cell_estimates
+from models.decomposition.target_decomposition import decompose_target
 from models.errors import AssumptionFailed, InvalidData, refuse
 from models.experiments.base import Experiment, ExperimentResult
 from models.hypothesis_spaces import AnyHypothesisSpace, HypothesisSpace
@@ -28,8 +23,10 @@ from models.learners import AnyLearner, Learner
 from models.plan import Plan, TableShape
 from models.problems import SyntheticProblem, TabularProblem
 from models.randomness import Randomness
-from models.run_context import Part, RunContext
+from models.run_context import RunContext
 
+FEWEST_SEEDS = 8
+"""From so many on a first error bar may decide whether seeds are added."""
 MAX_UNITS = 20_000
 """Trained functions of one job: spaces x widths x sample sizes x seeds."""
 
@@ -76,6 +73,11 @@ class DecomposeError(Experiment):
     widths: Annotated[tuple[Annotated[int, Field(ge=1, le=65_536)], ...], Field(min_length=1, max_length=64)]
     sample_sizes: Annotated[tuple[Annotated[int, Field(ge=1, le=10_000_000)], ...], Field(min_length=1, max_length=64)]
     seeds: Annotated[int, Field(ge=1, le=256, description="S, independent repetitions.")] = 4
+    precision: Annotated[
+        float | None,
+        Field(gt=0, lt=1, description="Standard error of each cell's excess risk over its value; seeds are added."),
+    ] = None
+    most_seeds: Annotated[int, Field(ge=1, le=256, description="With a `precision`: never more seeds.")] = 64
     seed: Annotated[int, Field(ge=0, le=2**62, description="The first of the S seeds.")] = 0
     test_size: Annotated[
         int, Field(ge=2, le=1_000_000, description="Test inputs common to all cells; a table has its own.")
@@ -115,6 +117,10 @@ class DecomposeError(Experiment):
     @model_validator(mode="after")
     def _grid_can_be_run(self) -> "DecomposeError":
         learners = self.learner if isinstance(self.learner, tuple) else (self.learner,)
+        if self.precision is not None and isinstance(self.data, DatasetData):
+            refuse("/precision", "On a table seeds reorder the same rows; its error bars shorten with more rows.")
+        if self.precision is not None and self.seeds < FEWEST_SEEDS:
+            refuse("/seeds", f"Fewer than {FEWEST_SEEDS} seeds do not tell when to stop.")
         if isinstance(self.learner, tuple) and len(learners) != len(self.spaces):
             refuse("/learner", f"{len(learners)} learners cannot be paired with {len(self.spaces)} hypothesis spaces.")
         for name, values in (("widths", self.widths), ("sample_sizes", self.sample_sizes)):
@@ -163,8 +169,13 @@ class DecomposeError(Experiment):
 
     @property
     def units(self) -> int:
-        """Functions to train: spaces x widths x sample sizes x seeds."""
-        return len(self.spaces) * len(self.widths) * len(self.sample_sizes) * self.seeds
+        """Functions to train at most: spaces x widths x sample sizes x seeds."""
+        return len(self.spaces) * len(self.widths) * len(self.sample_sizes) * self.most_runs
+
+    @property
+    def most_runs(self) -> int:
+        """Seeds that may run."""
+        return self.seeds if self.precision is None else max(self.seeds, self.most_seeds)
 
     def plan(self, tables: Mapping[str, TableShape]) -> Plan:
         """The cost of the trainings, of the reference functions and of the common test inputs."""
@@ -180,7 +191,7 @@ class DecomposeError(Experiment):
             # No function is sought by fresh rows: there are none.
             budget = replace(budget, population_steps=0, projection_rows=0, projection_floor=0)
             test_size = tables[self.data.dataset_id].rows - training
-        return decomposition_plan(rows, dimension, outputs, self.sample_sizes, self.seeds, test_size, budget)
+        return decomposition_plan(rows, dimension, outputs, self.sample_sizes, self.most_runs, test_size, budget)
 
     def _check_rows(self, training: int) -> None:
         if max(self.sample_sizes) > training:
@@ -204,53 +215,27 @@ class DecomposeError(Experiment):
             dimension=problem.dimension,
             output_dimension=len(problem.output_names),
             sample_sizes=self.sample_sizes,
-            seeds=tuple(Randomness(self.seed + index) for index in range(self.seeds)),
+            seeds=tuple(Randomness(self.seed + index) for index in range(self.most_runs)),
             test_inputs=problem.inputs(self.test_size, Randomness(self.seed).child("decompose_error"), "test"),
             budget=BUDGETS[self.reference_search.effort],
             shared=Randomness(self.seed).child("decompose_error"),
             device=context.device,
         )
-        mean_square = float((problem.target.evaluate(setting.test_inputs) ** 2).sum(dim=1).mean())
         progress = GridProgress(context, self.units)
-        polls = Polls(progress.poll("training"), progress.poll("reference"), progress.unit_done)
         seconds = self.plan({}).estimated_seconds
-
-        def parts(name: str, count: int, compute: Callable[[int], Part]) -> Sequence[Part]:
-            return context.parts(name, count, compute, seconds)
-
-        rows = [groups(space, learner, self.widths, setting) for space, learner in self.pairs]
-        decomposed = decompose(rows, setting, polls, parts)
-        cells: list[DecompositionCell] = []
-        table: list[dict[str, Any]] = []
-        readings: list[dict[str, Any]] = []
-        for (space, learner), outcomes in zip(self.pairs, decomposed, strict=True):
-            before, by_width = len(cells), dict(zip(sorted(self.widths), outcomes, strict=True))
-            for width in self.widths:
-                at_width = space.with_width(width)
-                for size, outcome in by_width.pop(width).items():
-                    cell = self._cell(at_width, learner, width, size, outcome, problem.noise**2, mean_square)
-                    cells.append(cell)
-                    table.append(cell_row(cell, outcome))
-            surface = surface_of_cells(cells[before:], space)
-            cells[before:] = advised(cells[before:], surface)
-            shape = setting.dimension, setting.output_dimension
-            asked = answered(self.requested_risk, surface, space, learner, shape)
-            readings.append({"hypothesis_space": space.kind, "reading": reading(cells[before:]), **asked})
-        return ExperimentResult(
-            summary={
-                "cells": [row | {"buy": cell.advice.buy} for row, cell in zip(table, cells, strict=True)],
-                "readings": readings,
-                "target": {
-                    "kind": problem.target.kind,
-                    "known": problem.known_facts().model_dump(mode="json"),
-                    "mean_square": mean_square,
-                    "noise_variance": problem.noise**2,
-                },
-                "reference_effort": self.reference_search.effort,
-                "standard_errors_cover": ["test points", "seeds"] if self.seeds > 1 else ["test points"],
-            },
-            decompositions=tuple(cells),
+        found = decompose_target(
+            problem,
+            self.pairs,
+            self.widths,
+            setting,
+            None if self.precision is None else SequentialStopping(self.seeds, self.precision),
+            self.requested_risk,
+            self._place,
+            Polls(progress.poll("training"), progress.poll("reference"), progress.unit_done),
+            lambda name, count, compute: context.parts(name, count, compute, seconds),
         )
+        summary = found.summary | {"reference_effort": self.reference_search.effort}
+        return ExperimentResult(summary=summary, decompositions=found.cells)
 
     def _run_table(self, context: RunContext, problem: TabularProblem) -> ExperimentResult:
         self._check_rows(problem.training.size)
@@ -286,22 +271,3 @@ class DecomposeError(Experiment):
             "width": width,
             "sample_size": sample_size,
         }
-
-    def _cell(
-        self,
-        space: HypothesisSpace,
-        learner: Learner,
-        width: int,
-        sample_size: int,
-        outcome: CellOutcome,
-        noise_variance: float,
-        mean_square: float,
-    ) -> DecompositionCell:
-        estimates = cell_estimates(
-            outcome.moments, outcome.trained_empirical, noise_variance, mean_square, exact_references=space.linear
-        )
-        return DecompositionCell(
-            **self._place(space, learner, self.data.shape({})[0], width, sample_size),
-            regularization_bias=outcome.regularization_bias,
-            **estimates,
-        )

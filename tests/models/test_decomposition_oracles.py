@@ -64,7 +64,7 @@ def _fields(problem, space, widths, sizes, seeds, learner, dimension, test_size)
         shared=Randomness(10**6 + 1),
     )
     spaces = [space.with_width(width) for width in widths]
-    (outcomes,) = decompose([[NestedGroup.of(spaces, learner, setting)]], setting, Polls(), parts_here)
+    (outcomes,) = decompose([[NestedGroup.of(spaces, learner, setting)]], setting, Polls(), parts_here).outcomes
     return {
         (width, size): cell_estimates(outcome.moments, outcome.trained_empirical, problem.noise_variance, 1.0, True)
         | {"regularization_bias": outcome.regularization_bias}

@@ -105,7 +105,9 @@ def _decompose(problem, width, sizes, seeds, learner, test_size=2_000, first=0):
         budget=BUDGET,
         shared=Randomness(first),
     )
-    ((outcomes,),) = decompose([[WidthGroup(FirstCoordinates(width=width), learner)]], setting, Polls(), parts_here)
+    ((outcomes,),) = decompose(
+        [[WidthGroup(FirstCoordinates(width=width), learner)]], setting, Polls(), parts_here
+    ).outcomes
     return outcomes
 
 

@@ -62,12 +62,12 @@ def _setting(seeds=(0, 1), dimension=3, test_size=400, noise=0.1):
 
 def _nested(space, learner, setting, widths=WIDTHS):
     spaces = [space.with_width(width) for width in widths]
-    (outcomes,) = decompose([[NestedGroup.of(spaces, learner, setting)]], setting, Polls(), parts_here)
+    (outcomes,) = decompose([[NestedGroup.of(spaces, learner, setting)]], setting, Polls(), parts_here).outcomes
     return outcomes
 
 
 def _alone(space, learner, setting):
-    ((outcome,),) = decompose([[WidthGroup(space, learner)]], setting, Polls(), parts_here)
+    ((outcome,),) = decompose([[WidthGroup(space, learner)]], setting, Polls(), parts_here).outcomes
     return outcome
 
 
@@ -102,18 +102,18 @@ def test_spaces_that_are_not_nested_are_done_width_by_width():
     space = PiecewiseLinear(kind="piecewise_linear", width=8)
     found = groups(space, LEARNERS["ridge"], (27, 8), _setting())
     assert [type(group) for group in found] == [WidthGroup, WidthGroup]
-    (outcomes,) = decompose([found], _setting(), Polls(), parts_here)
+    (outcomes,) = decompose([found], _setting(), Polls(), parts_here).outcomes
     assert len(outcomes) == 2
     assert set(outcomes[0]) == set(SIZES)
 
 
 def test_splitting_the_widths_into_groups_changes_rounding_only(monkeypatch):
     space, learner, setting = SPACES["cosine"], LEARNERS["ridge"], _setting()
-    (whole,) = decompose([groups(space, learner, WIDTHS, setting)], setting, Polls(), parts_here)
+    (whole,) = decompose([groups(space, learner, WIDTHS, setting)], setting, Polls(), parts_here).outcomes
     monkeypatch.setattr(groups_of_widths, "NUMBERS_AT_ONCE", 1)
     split = groups(space, learner, WIDTHS, setting)
     assert len(split) == len(WIDTHS)
-    (parts,) = decompose([split], setting, Polls(), parts_here)
+    (parts,) = decompose([split], setting, Polls(), parts_here).outcomes
     for one, other in zip(whole, parts, strict=True):
         for size in SIZES:
             assert torch.allclose(one[size].moments.seed_means, other[size].moments.seed_means, rtol=1e-6, atol=1e-8)
