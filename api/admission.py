@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from api.errors import field_problem
+from api.errors import TooManyRequests, field_problem
 from api.schemas.jobs import JobPlan, QueueState
 from api.settings import ApiSettings
 from api.theory import Experiment, TableShape, plan_job, table_shape
@@ -25,8 +25,12 @@ def admit(session: Session, owner: str, experiment: Experiment, settings: ApiSet
     """Check a job in the transaction that will queue it; the datasets it uses are held until that ends.
 
     Raises:
-        Unprocessable: a dataset or model is not there, the tables do not serve, or the plan is above the memory cap.
+        Unprocessable: a dataset or model is not there, the tables do not serve, or the job is above a cap: cells,
+            parameters, memory.
     """
+    cells = experiment.grid_cells()
+    if cells > settings.max_grid_cells:
+        raise field_problem("/spec", f"The grid has {cells} cells; at most {settings.max_grid_cells} are allowed.")
     datasets = Datasets(session, owner)
     tables: dict[str, TableShape] = {}
     for dataset_id in sorted(experiment.dataset_ids()):
@@ -44,6 +48,10 @@ def admit(session: Session, owner: str, experiment: Experiment, settings: ApiSet
                 raise field_problem("/spec/model_id", f"The model's dataset {dataset_id!r} was deleted.")
             behind_models.add(dataset_id)
     plan = plan_job(experiment, tables)
+    if plan.parameters > settings.max_job_parameters:
+        raise field_problem(
+            "/spec", f"A model would have {plan.parameters} parameters; at most {settings.max_job_parameters} may be."
+        )
     if plan.peak_memory_bytes > settings.max_job_memory_bytes:
         raise field_problem(
             "/spec",
@@ -52,3 +60,15 @@ def admit(session: Session, owner: str, experiment: Experiment, settings: ApiSet
         )
     document = JobPlan(kind=experiment.kind, queue=QueueState(depth=count_queued(session)), **plan.model_dump())
     return Admission(document, experiment.dataset_ids() | behind_models)
+
+
+def check_queue(session: Session, owner: str, settings: ApiSettings) -> None:
+    """Look for room in the queue, in the transaction that will take it.
+
+    Raises:
+        TooManyRequests: the queue is full, of this owner's jobs or of all.
+    """
+    if count_queued(session, owner) >= settings.max_queued_jobs_per_owner:
+        raise TooManyRequests(f"{settings.max_queued_jobs_per_owner} jobs of this owner wait, the most allowed.")
+    if count_queued(session) >= settings.max_queued_jobs:
+        raise TooManyRequests(f"The queue is full: {settings.max_queued_jobs} jobs wait.")

@@ -13,6 +13,7 @@ from api.authentication import Authenticator, Principal
 from api.dataset_files.reading import FileReaders
 from api.doorbell import Doorbell
 from api.errors import Forbidden
+from api.job_metrics import JobMetrics
 from api.metrics import Metrics
 from api.serving.capacity import PredictionCapacity
 from api.serving.directory import ModelDirectory
@@ -32,6 +33,7 @@ class Services:
     doorbell: Doorbell
     authenticator: Authenticator
     metrics: Metrics
+    job_metrics: JobMetrics
     sessions: ModelSessions
     directory: ModelDirectory
     capacity: PredictionCapacity

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
 
 from api.authentication import Authenticator
@@ -15,6 +16,7 @@ from api.dataset_files.reading import FileReaders
 from api.dependencies import Services
 from api.doorbell import Doorbell
 from api.errors import install_error_handlers
+from api.job_metrics import JobMetrics
 from api.metrics import Metrics
 from api.middleware import BodyCap, RefuseNul, RequestEnvelope
 from api.openapi import openapi_document
@@ -83,6 +85,7 @@ def create_app(settings: ApiSettings, doorbell: Doorbell | None = None) -> FastA
             doorbell=doorbell or Doorbell(settings.broker_url),
             authenticator=Authenticator(settings, database),
             metrics=metrics,
+            job_metrics=JobMetrics(metrics, database, settings.fresh_worker_seconds),
             closing=closing,
             sessions=sessions,
             directory=ModelDirectory(database, sessions),
@@ -91,6 +94,7 @@ def create_app(settings: ApiSettings, doorbell: Doorbell | None = None) -> FastA
         )
         app.state.services = services
         services.readers.warm()
+        await run_in_threadpool(services.job_metrics.begin)
         try:
             yield
         finally:

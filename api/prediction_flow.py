@@ -65,6 +65,7 @@ async def answer_prediction(request: Request, protocol: str, work: Callable[[Ask
         body = await request.body()
         watch = Stopwatch()
         model = services.directory.remembered(principal.owner, name, version)
+        services.metrics.model_cache.labels("miss" if model is None else "hit").inc()
         if model is None:
             model = await services.directory.find(principal.owner, name, version)
         computation = _Computation(services, model, body, headers, protocol, work, watch)
@@ -101,7 +102,7 @@ class _Computation:
             raise
         watch.lap("compute_output")
         self.model.statistics.succeeded(watch)
-        self.services.metrics.predictions.labels(self.protocol).inc(watch.rows)
+        self.services.metrics.observe_prediction(self.protocol, watch.rows)
         return response
 
 

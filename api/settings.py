@@ -45,7 +45,10 @@ class ApiSettings(ServiceSettings):
     )
     max_waiting_predictions: int = Field(default=128, ge=0, description="Of those that wait; one more answers 429.")
     prediction_timeout_seconds: float = Field(default=30.0, gt=0, description="A prediction takes longer: 503.")
-    max_queued_jobs: int = Field(default=10_000, ge=1, description="A full queue answers 429.")
+    max_queued_jobs: int = Field(default=10_000, ge=1, description="Of all owners; a full queue answers 429.")
+    max_queued_jobs_per_owner: int = Field(default=1_000, ge=1, description="Of one owner; one more answers 429.")
+    max_grid_cells: int = Field(default=4_096, ge=1, description="Cap of a job's cells: spaces, widths, sample sizes.")
+    max_job_parameters: int = Field(default=100_000_000, ge=1, description="Cap of the numbers that a model has.")
     max_attempts: int = Field(default=3, ge=1, le=100, description="Attempts of a job whose worker is lost.")
     max_job_memory_bytes: int = Field(
         default_factory=lambda: int(0.8 * memory_bytes()),

@@ -1,6 +1,7 @@
 """Probes, version and metrics; open to everyone who can connect."""
 
 from importlib.metadata import version
+from tempfile import TemporaryFile
 
 from fastapi import APIRouter
 from sqlalchemy.exc import SQLAlchemyError
@@ -8,9 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from api.dependencies import AppServices, Services
 from api.schemas.health import Check, Liveness, ReadinessDocument, VersionDocument
-from db.job_state import JobStatus
 from db.migrate import schema_is_current
-from db.repositories.jobs import count_by_status
 from db.repositories.workers import Workers
 
 router = APIRouter(tags=["platform"])
@@ -33,8 +32,13 @@ async def livez() -> Liveness:
     },
 )
 def readyz(services: AppServices) -> Response:
-    """The database at the current schema, the broker, and a worker seen lately."""
-    checks = {"database": _database(services), "broker": _broker(services), "worker": _worker(services)}
+    """The database at the current schema, the broker, a worker seen lately, and a directory that can be written."""
+    checks = {
+        "database": _database(services),
+        "broker": _broker(services),
+        "worker": _worker(services),
+        "storage": _storage(services),
+    }
     ready = all(check.ok for check in checks.values())
     document = ReadinessDocument(status="ready" if ready else "not_ready", checks=checks)
     return JSONResponse(document.model_dump(), status_code=200 if ready else 503)
@@ -54,16 +58,7 @@ async def version_of_this() -> VersionDocument:
 )
 def metrics(services: AppServices) -> Response:
     """Text exposition; jobs and workers are counted at the scrape, and left as they were where the database is down."""
-    try:
-        with services.database.reading() as session:
-            jobs = count_by_status(session)
-            workers = Workers(session).fresh(services.settings.fresh_worker_seconds)
-    except SQLAlchemyError:
-        pass
-    else:
-        for status in JobStatus:
-            services.metrics.jobs.labels(status.value).set(jobs.get(status.value, 0))
-        services.metrics.workers.set(workers)
+    services.job_metrics.update()
     return Response(services.metrics.render(), media_type=METRICS_MEDIA_TYPE)
 
 
@@ -88,3 +83,12 @@ def _worker(services: Services) -> Check:
     except SQLAlchemyError as error:
         return Check(ok=False, detail=f"unknown: {type(error).__name__}")
     return Check(ok=fresh > 0, detail=f"{fresh} seen within {seconds:g} s")
+
+
+def _storage(services: Services) -> Check:
+    try:
+        with TemporaryFile(dir=services.store.staging_directory()) as probe:
+            probe.write(b"x")
+    except OSError as error:
+        return Check(ok=False, detail=f"cannot be written: {type(error).__name__}")
+    return Check(ok=True, detail="can be written")

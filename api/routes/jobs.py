@@ -9,10 +9,10 @@ from sqlalchemy.orm import Session
 from starlette.background import BackgroundTask
 from starlette.responses import JSONResponse, Response
 
-from api.admission import admit
+from api.admission import admit, check_queue
 from api.checked_route import CheckedRoute
 from api.dependencies import AppServices, JobPages, Reader, Submitter
-from api.errors import Conflict, NotFound, TooManyRequests, field_problem
+from api.errors import Conflict, NotFound, field_problem
 from api.event_stream import events_as_they_come, job_after_change
 from api.idempotency import IdempotencyHeader, Reply, fingerprint, reply_once
 from api.schemas.jobs import (
@@ -67,9 +67,8 @@ def submit_job(
         return JSONResponse(plan.model_dump(mode="json"))
 
     def create(session: Session) -> Reply:
+        check_queue(session, principal.owner, services.settings)
         admission = admit(session, principal.owner, experiment, services.settings)
-        if admission.plan.queue.depth >= services.settings.max_queued_jobs:
-            raise TooManyRequests(f"The queue is full: {services.settings.max_queued_jobs} jobs wait.")
         job = Jobs(session, principal.owner).accept(
             kind=experiment.kind,
             spec=specification_json(experiment),
@@ -197,6 +196,7 @@ def retry_job(
     """A new attempt of a failed or cancelled job; its datasets must still be there."""
     with services.database.unit_of_work() as session:
         jobs = Jobs(session, principal.owner)
+        check_queue(session, principal.owner, services.settings)
         datasets = Datasets(session, principal.owner)
         gone = [dataset_id for dataset_id in jobs.dataset_ids(job_id) if datasets.hold(dataset_id) is None]
         if gone:

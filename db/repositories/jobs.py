@@ -164,10 +164,10 @@ class Jobs:
         return list(self.session.scalars(query))
 
 
-def count_queued(session: Session) -> int:
-    """Jobs of every owner that wait, read from the queue's own index: every submission asks."""
-    waiting = select(func.count()).select_from(Job).where(Job.status == JobStatus.QUEUED, Job.parent_id.is_(None))
-    return session.scalar(waiting) or 0
+def count_queued(session: Session, owner: str | None = None) -> int:
+    """Jobs that wait, of one owner or of all, shards apart; read from the queue's own index: every submission asks."""
+    query = select(func.count()).select_from(Job).where(Job.status == JobStatus.QUEUED, Job.parent_id.is_(None))
+    return session.scalar(query if owner is None else query.where(Job.owner == owner)) or 0
 
 
 def count_by_status(session: Session) -> dict[str, int]:

@@ -50,6 +50,10 @@ class Experiment(Kind, ABC):
         """Learned models that the specification names."""
         return frozenset()
 
+    def grid_cells(self) -> int:
+        """How many cells its grid has; 1 without a grid. Known before anything is planned."""
+        return 1
+
     @abstractmethod
     def plan(self, tables: Mapping[str, TableShape]) -> Plan:
         """The cost, from the shapes of the named datasets.

@@ -177,6 +177,10 @@ class DecomposeError(Experiment):
         """Seeds that may run."""
         return self.seeds if self.precision is None else max(self.seeds, self.most_seeds)
 
+    def grid_cells(self) -> int:
+        """Spaces and learners, times widths, times sample sizes; every cell is computed for each seed."""
+        return len(self.pairs) * len(self.widths) * len(self.sample_sizes)
+
     def plan(self, tables: Mapping[str, TableShape]) -> Plan:
         """The cost of the trainings, of the reference functions and of the common test inputs."""
         dimension, outputs, training = self.data.shape(tables)

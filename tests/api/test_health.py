@@ -18,7 +18,12 @@ def test_ready_needs_database_broker_and_a_fresh_worker(client: TestClient, serv
     answer = client.get("/readyz")
     assert answer.status_code == 503
     checks = answer.json()["checks"]
-    assert {name: check["ok"] for name, check in checks.items()} == {"database": True, "broker": True, "worker": False}
+    assert {name: check["ok"] for name, check in checks.items()} == {
+        "database": True,
+        "broker": True,
+        "worker": False,
+        "storage": True,
+    }
     with services.database.unit_of_work() as session:
         Workers(session).seen("w", "cpu", 1)
     assert client.get("/readyz").json()["status"] == "ready"
@@ -26,6 +31,15 @@ def test_ready_needs_database_broker_and_a_fresh_worker(client: TestClient, serv
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert answer.json()["checks"]["broker"]["ok"] is False
+
+
+def test_directory_that_cannot_be_written_is_not_ready(client: TestClient, services: Services, monkeypatch) -> None:
+    def refused(**_) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr("api.routes.health.TemporaryFile", refused)
+    check = client.get("/readyz").json()["checks"]["storage"]
+    assert check == {"ok": False, "detail": "cannot be written: PermissionError"}
 
 
 def test_database_without_the_schema_is_not_ready(client: TestClient, services: Services) -> None:
