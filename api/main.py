@@ -110,6 +110,13 @@ def create_app(settings: ApiSettings, doorbell: Doorbell | None = None) -> FastA
         version=version("riskscope"),
         summary="Supervised learning with its error explained: approximation, estimation, optimization, and bounds.",
         lifespan=lifespan,
+        # Not its log records: an exception's text may hold a client's data.
+        telemetry={
+            "auto_configure": settings.telemetry,
+            "tracing": settings.telemetry,
+            "metrics": settings.telemetry,
+            "logs": False,
+        },
         # api/routes/pages.py serves /docs from this installation instead of a content delivery network.
         docs_url=None,
         redoc_url=None,

@@ -20,6 +20,7 @@ class ApiSettings(ServiceSettings):
         default=None, gt=0, description="Of each key, and of each address that shows none; None: no limit."
     )
     request_burst: int = Field(default=100, ge=1, description="Requests at once before the rate counts.")
+    telemetry: bool = Field(default=False, description="OpenTelemetry, to where OTEL_EXPORTER_OTLP_ENDPOINT says.")
     cors_origins: list[str] = Field(default=[], description="Origins whose pages may call; empty: no CORS.")
 
     max_body_bytes: int = Field(default=8 * 2**20, ge=1024, description="Cap of a JSON request body.")
