@@ -15,7 +15,7 @@ SETTLED_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class RunEvent:
-    """An event that ends a run. `outcome`: the job's terminal status, None where the job goes on.
+    """An event that ends a run. `outcome`: the job's terminal status, None where the job goes on, and of a shard.
 
     `lost`: the run's worker or process was lost. `seconds`: from the job's first start to this event.
     """
@@ -36,7 +36,7 @@ def run_events_after(session: Session, last_id: int, limit: int = 10_000) -> lis
     """Ends of runs with ids above `last_id` that have settled, oldest first. Those of deleted jobs are gone."""
     age = type_coerce(now(), BigInteger) - type_coerce(JobEvent.created_at, BigInteger)
     rows = session.execute(
-        select(JobEvent.id, JobEvent.type, JobEvent.data, JobEvent.created_at, Job.kind, Job.started_at)
+        select(JobEvent.id, JobEvent.type, JobEvent.data, JobEvent.created_at, Job.kind, Job.started_at, Job.parent_id)
         .join(Job, Job.id == JobEvent.job_id)
         .where(
             JobEvent.id > last_id,
@@ -50,9 +50,9 @@ def run_events_after(session: Session, last_id: int, limit: int = 10_000) -> lis
         RunEvent(
             id=identifier,
             kind=kind,
-            outcome=type_ if type_ in TERMINAL else None,
+            outcome=type_ if type_ in TERMINAL and parent_id is None else None,
             lost="cause" in data,
             seconds=0.0 if started_at is None else max(0.0, (at - started_at).total_seconds()),
         )
-        for identifier, type_, data, at, kind, started_at in rows
+        for identifier, type_, data, at, kind, started_at, parent_id in rows
     ]
