@@ -9,6 +9,8 @@ DENSE_FLOPS_PER_SECOND = 6e10
 """One CPU thread in products and factorisations of float64 matrices, by the counts of the plan."""
 NETWORK_FLOPS_PER_SECOND = 1e10
 """One CPU thread in a network and its gradient: thin products, and activations that count as few operations."""
+BATCH_FLOPS_PER_SECOND = 4e10
+"""One CPU thread in models.batched_training."""
 SECONDS_PER_UPDATE = 1.2e-4
 """The fixed cost of one small minibatch step: autograd, the optimiser and the progress report."""
 OVERHEAD_SECONDS = 0.1
@@ -35,6 +37,8 @@ def learning_seconds(
     """One fit on one CPU thread."""
     flops = learner.flops(space, sample_size, input_dimension, output_dimension)
     speed = DENSE_FLOPS_PER_SECOND if space.linear else NETWORK_FLOPS_PER_SECOND
+    if learner.batched_runs(space, sample_size):
+        speed = BATCH_FLOPS_PER_SECOND
     return flops / speed + learner.update_count(space, sample_size) * SECONDS_PER_UPDATE
 
 
@@ -49,23 +53,23 @@ def fit_plan(
     """Training, measuring on both samples, and the bounds.
 
     Memory is an upper estimate in float64: both samples and their scaled copies, four numbers a parameter (value,
-    gradient, two moments), the activations or features of the rows that the learner holds at once with their
-    gradients, and the signed sums of the bounds.
+    gradient, two moments) of every network that trains at the same time, the activations or features of the rows that
+    the learner holds at once with their gradients, and the signed sums of the bounds.
     """
     parameters = space.parameter_count(input_dimension, output_dimension)
     per_row = space.flops_per_row(input_dimension, output_dimension)
     activations = activations_of_a_row(space, input_dimension, output_dimension)
     rows_at_once = sample_size if space.linear else learner.rows_at_once(sample_size)
-    columns = input_dimension + output_dimension
+    columns, batched = input_dimension + output_dimension, learner.batched_runs(space, sample_size)
     numbers = (
         2 * columns * (sample_size + test_size)
-        + 4 * parameters
+        + 4 * parameters * max(1, batched)
         + 3 * activations * (rows_at_once + min(EVALUATION_BLOCK, max(sample_size, test_size)))
         + SIGN_DRAWS * (activations + input_dimension + EVALUATION_BLOCK)
     )
     flops = learner.flops(space, sample_size, input_dimension, output_dimension)
     learning = learning_seconds(space, learner, sample_size, input_dimension, output_dimension)
-    learning += OPTIMISER_SECONDS if learner.uses_torch_optimiser else 0.0
+    learning += OPTIMISER_SECONDS if learner.uses_torch_optimiser and not batched else 0.0
     measuring = (2 * sample_size + 2 * test_size) * per_row
     measuring += 2.0 * SIGN_DRAWS * sample_size * (activations + input_dimension + 1)
     return Plan(

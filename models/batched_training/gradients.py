@@ -8,17 +8,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from models.batched_training.activation_rules import ACTIVATION_RULES
-from models.batched_training.compiled import SCRATCH, PackedRows, ReluKernel, relu_kernel
 from models.batched_training.products import Products
-from models.batched_training.rows import StackedRows
+from models.batched_training.rows import StackedRows, equal_share
 from models.batched_training.stacking import StackedParameters
 from models.hypothesis_spaces.two_layer import TwoLayer
 
 BLOCK_ELEMENTS = {"cpu": 2**21, "cuda": 2**28}
 """Activations held at a time: a part of the last cache, so that calls are few, or of an accelerator's memory."""
-
-KERNEL_ELEMENTS = 2**17
-"""Weights of the networks whose gradients the compiled kernel leaves in cache for what follows."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +33,11 @@ class TwoLayerGradients:
     dR/dW = (2 alpha/n) sum_i (sigma'(z_i) * A r_i) x_i^T, where x ends in the constant 1. For relu and one output,
     a_j dR/da_j = w_j . dR/dw_j, since a sigma(w.x) is homogeneous in both; one pass less.
 
-    Blocks of networks, or of rows where one network is large, keep the activations in cache. Buffers are kept. The
-    compiled kernel takes over for relu with one output in float32 on the CPU, where it was built.
+    Blocks of networks, or of rows where one network is large, keep the activations in cache. Buffers are kept.
     """
 
-    def __init__(self, space: TwoLayer, like: StackedParameters, compiled: bool = True) -> None:
-        """For networks of `space` in the precision and place of `like`; without the kernel if not `compiled`."""
+    def __init__(self, space: TwoLayer, like: StackedParameters) -> None:
+        """For networks of `space` in the precision and place of `like`."""
         self._width = space.width
         self._factor = space.factor
         self._relu = space.activation == "relu"
@@ -51,10 +46,8 @@ class TwoLayerGradients:
         self._products = Products(like.weights.dtype, like.weights.device)
         self._block_elements = BLOCK_ELEMENTS.get(like.weights.device.type, BLOCK_ELEMENTS["cuda"])
         self._like = like.weights
-        fits = self._relu and self._outputs == 1 and like.weights.dtype == torch.float32
-        self._kernel = relu_kernel() if compiled and fits and like.weights.device.type == "cpu" else None
-        self._packed: PackedRows | None = None
         self._buffers: dict[str, Tensor] = {}
+        self._views: dict[tuple[str, tuple[int, ...]], Tensor] = {}
 
     @torch.no_grad()
     def risks(self, theta: StackedParameters, rows: StackedRows) -> Float[Tensor, " b"]:
@@ -69,40 +62,19 @@ class TwoLayerGradients:
     @torch.no_grad()
     def write(self, theta: StackedParameters, rows: StackedRows, into: StackedParameters) -> None:
         """The gradients at `theta`, to `into`."""
-        if self._kernel is not None:
-            self._write_compiled(self._kernel, theta, rows, into)
-            return
         labels = self._labels(rows)
         for block in self._blocks(theta.networks, rows):
             self._accumulate(theta, rows, labels, block, into)
             if block.rows.stop == rows.size:
                 self._finish(theta, block.networks, rows.size, into)
 
-    def _write_compiled(
-        self, kernel: ReluKernel, theta: StackedParameters, rows: StackedRows, into: StackedParameters
-    ) -> None:
-        self._share(theta.networks, rows)
-        if self._packed is None or self._packed.of is not rows:
-            self._packed = PackedRows(rows, self._factor)
-        at_once = max(1, KERNEL_ELEMENTS // (self._width * self._columns))
-        for first in range(0, theta.networks, at_once):
-            networks = slice(first, min(first + at_once, theta.networks))
-            scratch = self._buffer("scratch", SCRATCH * self._width)
-            kernel.write(theta, networks, self._packed, into.weights, scratch)
-            self._finish(theta, networks, rows.size, into)
-
-    def _share(self, networks: int, rows: StackedRows) -> int:
-        share, left = divmod(networks, rows.samples)
-        if left:
-            raise ValueError(f"{networks} networks are no equal share of {rows.samples} samples.")
-        return share
-
     def _labels(self, rows: StackedRows) -> Float[Tensor, "g k n"]:
         # Residuals are carried as r / alpha, so that outputs are scaled nowhere but here.
-        return rows.labels.transpose(1, 2) / self._factor
+        labels = rows.labels.transpose(1, 2)
+        return labels if self._factor == 1 else labels / self._factor
 
     def _blocks(self, networks: int, rows: StackedRows) -> Iterator[_Block]:
-        share = self._share(networks, rows)
+        share = equal_share(networks, rows.samples)
         fit = self._block_elements // (self._width * rows.size)
         alone = self._products.one_sample_at_a_time(max(1, min(fit, share)) * self._width, rows.size, self._columns)
         if fit >= share and not alone:
@@ -121,10 +93,14 @@ class TwoLayerGradients:
                     yield _Block(chosen, slice(sample, sample + 1), slice(row, min(row + few, rows.size)))
 
     def _buffer(self, name: str, *shape: int) -> Tensor:
-        size = torch.Size(shape).numel()
-        if name not in self._buffers or self._buffers[name].numel() < size:
-            self._buffers[name] = self._like.new_empty(size)
-        return self._buffers[name][:size].view(shape)
+        # A view costs as much as a small operation, so that those of every shape are kept.
+        if (name, shape) not in self._views:
+            size = torch.Size(shape).numel()
+            if name not in self._buffers or self._buffers[name].numel() < size:
+                self._buffers[name] = self._like.new_empty(size)
+                self._views = {key: view for key, view in self._views.items() if key[0] != name}
+            self._views[name, shape] = self._buffers[name][:size].view(shape)
+        return self._views[name, shape]
 
     def _residuals(
         self, theta: StackedParameters, rows: StackedRows, labels: Tensor, block: _Block

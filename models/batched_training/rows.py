@@ -9,6 +9,9 @@ from torch import Tensor
 
 from models.samples import Sample
 
+GATHERED_NUMBERS = 2**18
+"""Numbers in the rows that are gathered at once, above one step: a part of the last cache."""
+
 
 @dataclass(frozen=True)
 class StackedRows:
@@ -27,19 +30,52 @@ class StackedRows:
         """n."""
         return self.inputs.shape[1]
 
-    def at(self, rows: Int[Tensor, "g b"]) -> "StackedRows":
-        """The rows of each sample with these indices, CPU indices included."""
+    def at(self, rows: Int[Tensor, "t g b"]) -> "StackedRows":
+        """The rows of each sample with these indices at t steps, CPU indices included: t G samples."""
         first = torch.arange(0, self.samples * self.size, self.size)[:, None]
         chosen = (rows + first).flatten().to(self.inputs.device)
+        shape = (rows.shape[0] * rows.shape[1], rows.shape[2])
         inputs, labels = (
-            values.flatten(0, 1).index_select(0, chosen).unflatten(0, rows.shape)
-            for values in (self.inputs, self.labels)
+            values.flatten(0, 1).index_select(0, chosen).unflatten(0, shape) for values in (self.inputs, self.labels)
         )
         return StackedRows(inputs, labels)
 
 
-Batches = Callable[[int], StackedRows]
-"""The rows of step t. Called once for each step, in order."""
+@dataclass(frozen=True)
+class Stretch:
+    """The rows of consecutive steps: sample g of the t-th at place (first + t) G + g of `rows`.
+
+    At place g where `rows` has G samples only: all steps are equal.
+    """
+
+    rows: StackedRows
+    samples: int
+    first: int = 0
+
+    @property
+    def stride(self) -> int:
+        """Places from one step to the next: G, or 0 where all steps are equal."""
+        return 0 if self.rows.samples == self.samples else self.samples
+
+    def at(self, step: int) -> StackedRows:
+        """The rows of the step `step` of this stretch."""
+        if not self.stride:
+            return self.rows
+        begin = (self.first + step) * self.samples
+        chosen = slice(begin, begin + self.samples)
+        return StackedRows(self.rows.inputs[chosen], self.rows.labels[chosen])
+
+
+def equal_share(networks: int, samples: int) -> int:
+    """Networks for each sample.
+
+    Raises:
+        ValueError: some sample would have more than another.
+    """
+    share, left = divmod(networks, samples)
+    if left:
+        raise ValueError(f"{networks} networks are no equal share of {samples} samples.")
+    return share
 
 
 def stacked_rows(
@@ -55,26 +91,79 @@ def stacked_rows(
     return StackedRows(torch.cat([inputs, torch.ones_like(inputs[..., :1])], dim=2), labels)
 
 
+class OneByOne:
+    """Rows that a function of the step gives, which is called once for each step, in order."""
+
+    def __init__(self, rows_of: Callable[[int], StackedRows]) -> None:
+        self._rows_of = rows_of
+        self._last: tuple[int, StackedRows] | None = None
+
+    def stretch(self, step: int, count: int) -> Stretch:
+        """The rows of `count` steps; the first may be the last one of the call before."""
+        found = [self._at(one) for one in range(step, step + count)]
+        first = found[0]
+        if all(rows is first for rows in found):
+            return Stretch(first, first.samples)
+        inputs, labels = (torch.cat(parts) for parts in ([x.inputs for x in found], [x.labels for x in found]))
+        return Stretch(StackedRows(inputs, labels), first.samples)
+
+    def _at(self, step: int) -> StackedRows:
+        if self._last is None or self._last[0] != step:
+            self._last = (step, self._rows_of(step))
+        return self._last[1]
+
+
+class RandomPasses:
+    """Passes over each sample in a random order of its own, `size` rows a step, the last incomplete batch left out.
+
+    The rows of many steps are gathered at once: a call costs more than a few rows. Randomness: one CPU generator for
+    each sample, drawn from exactly as models.minibatch_descent.minibatches does.
+    """
+
+    def __init__(self, rows: StackedRows, size: int, generators: Sequence[torch.Generator]) -> None:
+        self._rows = rows
+        self._size = size
+        self._generators = generators
+        self._steps_a_pass = rows.size // size
+        self._ahead = max(1, GATHERED_NUMBERS // (size * rows.samples * rows.inputs.shape[2]))
+        self._drawn = 0
+        self._orders: dict[int, Int[Tensor, "t g b"]] = {}
+        self._gathered = (range(0), rows)
+
+    def stretch(self, step: int, count: int) -> Stretch:
+        """The rows of `count` steps; no call begins before the one before it did."""
+        steps, rows = self._gathered
+        if step not in steps or step + count > steps.stop:
+            steps = range(step, step + max(count, self._ahead))
+            rows = self._gather(steps)
+            self._gathered = (steps, rows)
+        return Stretch(rows, self._rows.samples, step - steps.start)
+
+    def _gather(self, steps: range) -> StackedRows:
+        first, last = steps.start // self._steps_a_pass, (steps.stop - 1) // self._steps_a_pass
+        self._orders = {number: order for number, order in self._orders.items() if number >= first}
+        while self._drawn <= last:
+            self._orders[self._drawn] = self._order()
+            self._drawn += 1
+        begin = steps.start - first * self._steps_a_pass
+        orders = torch.cat([self._orders[number] for number in range(first, last + 1)])
+        return self._rows.at(orders[begin : begin + len(steps)])
+
+    def _order(self) -> Int[Tensor, "t g b"]:
+        used = self._steps_a_pass * self._size
+        order = torch.stack([torch.randperm(self._rows.size, generator=one)[:used] for one in self._generators])
+        return order.view(len(self._generators), self._steps_a_pass, self._size).transpose(0, 1)
+
+
+Batches = Callable[[int], StackedRows] | RandomPasses
+"""The rows of a step, or of many."""
+
+
 def whole_samples(rows: StackedRows) -> Batches:
     """All rows at every step."""
     return lambda step: rows
 
 
 def random_passes(rows: StackedRows, size: int, generators: Sequence[torch.Generator]) -> Batches:
-    """`size` rows a step: passes over each sample in a random order of its own, without the last incomplete batch.
-
-    Randomness: one CPU generator for each sample, drawn from exactly as models.minibatch_descent.minibatches does; none
-    where `size` is n.
-    """
-    if size == rows.size:
-        return whole_samples(rows)
-    a_pass = rows.size // size
-    orders: list[Tensor] = []
-
-    def draw(step: int) -> StackedRows:
-        turn = step % a_pass
-        if turn == 0:
-            orders[:] = [torch.stack([torch.randperm(rows.size, generator=generator) for generator in generators])]
-        return rows.at(orders[0][:, turn * size : (turn + 1) * size])
-
-    return draw
+    """RandomPasses; `whole_samples`, without a draw, where `size` is n."""
+    return whole_samples(rows) if size == rows.size else RandomPasses(rows, size, generators)

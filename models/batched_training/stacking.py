@@ -31,6 +31,10 @@ class StackedParameters:
         """A copy that moves on its own."""
         return StackedParameters(self.weights.clone(), self.coefficients.clone())
 
+    def part(self, networks: slice) -> "StackedParameters":
+        """Some of the networks, which move where these do."""
+        return StackedParameters(self.weights[networks], self.coefficients[networks])
+
     def unstacked(self) -> list[Parameters]:
         """Each network's parameters as its space knows them."""
         return [

@@ -6,11 +6,14 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from models.arrays import Parameters, Scalar
-from models.early_stopping import Watch, held_for_validation, likely_runs, train
+from models.batched_training.early_stopping import Runs, train_together
+from models.batched_training.steps import updates_of_a_step
+from models.early_stopping import Trained, Watch, held_for_validation, likely_runs, train
 from models.hypothesis_spaces.base import HypothesisSpace
+from models.hypothesis_spaces.two_layer import TwoLayer
 from models.learners.base import Advance, Details, Fitted, GradientClip, Learner, TrainingPrecision
 from models.minibatch_descent import Schedule, adam_updater, descend, minibatches, scheduled
-from models.optimisation import empirical_risk, opened
+from models.optimisation import Opening, empirical_risk, opened
 from models.randomness import Randomness
 from models.risks import EVALUATION_BLOCK
 from models.samples import Sample
@@ -31,6 +34,9 @@ class Adam(Learner):
     the whole sample ends at that step. Decays are tried from small to large, none after one that is a tenth worse than
     the best. With fraction 0, or fewer than 20 rows to validate on, there is one run of all
     steps, without decay where none is given. `details` names what was used.
+
+    In two-layer spaces all decays advance in one batch (models.batched_training) until that one is known, and a decay
+    that diverges is none of them.
     """
 
     kind: Literal["adam"]
@@ -77,7 +83,40 @@ class Adam(Learner):
     ) -> Fitted:
         """Train. Randomness: the draw of the space; streams `batches` and `validation_rows`."""
         opening = opened(space, sample, randomness, start, self.precision)
-        size, rate = self._batch_rows(sample.size), self._first_rate(space, opening.start)
+        trained = (
+            self.train_together(space, opening, randomness, advance)
+            if isinstance(space, TwoLayer)
+            else self.train_one_after_another(opening, randomness, advance)
+        )
+        details: Details = {
+            "batch_size": self._batch_rows(sample.size),
+            "learning_rate": self._first_rate(space, opening.start),
+            "weight_decay": trained.candidate,
+            "steps": trained.last_step,
+        }
+        return Fitted(opening.closed(trained.parameters), tuple(trained.curve.points), details)
+
+    def train_together(
+        self, space: TwoLayer, opening: Opening, randomness: Randomness, advance: Advance, compiled: bool = True
+    ) -> Trained[float]:
+        """All candidates in one batch (models.batched_training), without the compiled kernel if not `compiled`."""
+        rate = self._first_rate(space, opening.start)
+        runs = Runs(
+            decays=self._decays(opening.data.size),
+            rate=rate,
+            steps=self.steps,
+            batch_size=self._batch_rows(opening.data.size),
+            schedule=self.schedule,
+            averaging=self.averaging,
+            gradient_clip=self.gradient_clip,
+            advice=_advice(rate),
+            compiled=compiled,
+        )
+        return train_together(space, opening, runs, self.validation_fraction, randomness, advance)
+
+    def train_one_after_another(self, opening: Opening, randomness: Randomness, advance: Advance) -> Trained[float]:
+        """In any space, by autograd."""
+        rate = self._first_rate(opening.space, opening.start)
 
         def run(decay: float, watch: Watch) -> Parameters:
             def objective(step: int, theta: Parameters, batch: Sample) -> Scalar:
@@ -87,7 +126,7 @@ class Adam(Learner):
 
             return descend(
                 opening.start,
-                space.trainable,
+                opening.space.trainable,
                 objective,
                 minibatches(watch.data, self._batch_rows(watch.data.size), randomness.generator("batches")),
                 adam_updater(lambda step: rate * scheduled(self.schedule, step, self.steps), decay),
@@ -96,23 +135,16 @@ class Adam(Learner):
                 gradient_clip=self.gradient_clip,
             )
 
-        trained = train(
+        return train(
             run,
             opening,
-            self._decays(sample.size),
+            self._decays(opening.data.size),
             steps=self.steps,
             validation_fraction=self.validation_fraction,
             randomness=randomness,
             advance=advance,
-            advice=f"The learning rate is {rate:.3g}; try a tenth of it.",
+            advice=_advice(rate),
         )
-        details: Details = {
-            "batch_size": size,
-            "learning_rate": rate,
-            "weight_decay": trained.candidate,
-            "steps": trained.last_step,
-        }
-        return Fitted(opening.closed(trained.parameters), tuple(trained.curve.points), details)
 
     def _first_rate(self, space: HypothesisSpace, start: Parameters) -> float:
         if self.learning_rate is not None:
@@ -140,8 +172,18 @@ class Adam(Learner):
         return self._runs(sample_size) * rows * space.flops_per_row(input_dimension, output_dimension)
 
     def update_count(self, space: HypothesisSpace, sample_size: int) -> float:
-        """All steps of all runs that are likely."""
+        """All steps of all runs that are likely; those of a batch count once, at what the batch costs."""
+        if isinstance(space, TwoLayer):
+            return updates_of_a_step(space) * self.steps * likely_runs(self.validation_fraction, sample_size)
         return self._runs(sample_size) * self.steps
+
+    def batched_runs(self, space: HypothesisSpace, sample_size: int) -> int:
+        """All decays that are tried, in a two-layer space."""
+        return len(self._decays(sample_size)) if isinstance(space, TwoLayer) else 0
 
     def _runs(self, sample_size: int) -> float:
         return likely_runs(self.validation_fraction, sample_size, len(self._decays(sample_size)))
+
+
+def _advice(rate: float) -> str:
+    return f"The learning rate is {rate:.3g}; try a tenth of it."

@@ -82,6 +82,10 @@ class Learner(Kind, ABC):
         """Steps of one fit for the plan, in units of a small minibatch's fixed cost: what remains as flops vanish."""
         return 0.0
 
+    def batched_runs(self, space: HypothesisSpace, sample_size: int) -> int:
+        """Networks that one fit trains together in models.batched_training, for the plan; 0: it does not."""
+        return 0
+
     def rows_at_once(self, sample_size: int) -> int:
         """Rows whose activations are held at the same time outside linear spaces, for the plan's memory."""
         return sample_size

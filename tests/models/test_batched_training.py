@@ -7,8 +7,9 @@ import torch
 
 from models.activations import ACTIVATIONS
 from models.batched_training import gradients as gradients_module
+from models.batched_training import rows as rows_module
 from models.batched_training.gradients import TwoLayerGradients
-from models.batched_training.rows import StackedRows, random_passes, stacked_rows, whole_samples
+from models.batched_training.rows import RandomPasses, StackedRows, random_passes, stacked_rows, whole_samples
 from models.batched_training.stacking import StackedParameters, stacked_parameters
 from models.batched_training.training import train_networks
 from models.errors import Stopped
@@ -195,6 +196,62 @@ def test_validation_returns_the_best_step_of_each_network():
     for one, start, rate in zip(trained, starts, rates, strict=True):
         (again,) = train_networks(space, whole_samples(rows), [start], [rate], one.best_step)
         assert_same(one.parameters, again.parameters, 1e-10)
+
+
+def test_networks_beyond_a_valley_end_with_the_one_that_left_it():
+    """Rates from good to useless: the third has ended far above the first, so that the slow fourth is not awaited."""
+    space = TwoLayer(kind="two_layer", width=16)
+    noisy = Sample(sample(0).inputs, sample(0).labels + normal_rows(Randomness(9), "noise", 40, 1))
+    rows, held = (stacked_rows([part], torch.float64) for part in (noisy, sample(1, 200)))
+    rates = [1e-2, 1e-2, 1.0, 1e-5]
+    options = {"validation": held, "patience": 0.1}
+    alone = train_networks(space, whole_samples(rows), drawn(space, 1) * 4, rates, 600, **options)
+    assert alone[2].validation_risk > 1.1 * alone[0].validation_risk
+    assert alone[3].curve[-1].step == 600
+    together = train_networks(space, whole_samples(rows), drawn(space, 1) * 4, rates, 600, hopeless=1.1, **options)
+    assert together[3].validation_risk == math.inf
+    assert together[3].curve[-1].step < 600
+    for one, other in zip(together[:3], alone[:3], strict=True):
+        assert one.best_step == other.best_step
+        assert one.validation_risk == pytest.approx(other.validation_risk, rel=1e-9)
+        assert_same(one.parameters, other.parameters, 1e-10)
+
+
+@pytest.mark.parametrize("clip", [1e-3, 1e9])
+def test_clipped_gradients_are_those_of_sequential_training(clip):
+    space, data = TwoLayer(kind="two_layer", width=12, activation="tanh"), sample(0, outputs=2)
+    starts, batches = drawn(space, 2, outputs=2), whole_samples(stacked_rows([data], torch.float64))
+    trained = train_networks(space, batches, starts, [1e-2] * 2, 30, gradient_clip=clip)
+    for index, one in enumerate(trained):
+        expected = descend_sequentially(
+            starts[index],
+            space.trainable,
+            lambda step, theta, batch: empirical_risk(space.evaluate(theta, batch.inputs), batch.labels),
+            minibatches(data, data.size, torch.Generator()),
+            adam_updater(lambda step: 1e-2),
+            lambda step, theta: step == 30,
+            gradient_clip=clip,
+        )
+        assert_same(one.parameters, expected, 1e-10)
+
+
+def test_rows_of_many_steps_are_those_of_each(monkeypatch):
+    """Whatever is gathered at once, and where a stretch ends."""
+    rows = stacked_rows([sample(seed) for seed in range(2)], torch.float64)
+    found = []
+    for numbers in (1, 2**10, 2**18):
+        monkeypatch.setattr(rows_module, "GATHERED_NUMBERS", numbers)
+        passes = RandomPasses(rows, 16, [Randomness(seed).generator("batches") for seed in range(2)])
+        step, steps = 0, []
+        for count in (1, 5, 2, 9):
+            passes.stretch(step, 1)
+            stretch = passes.stretch(step, count)
+            steps += [stretch.at(index).labels for index in range(count)]
+            step += count
+        found.append(torch.stack(steps))
+    assert found[0].shape == (17, 2, 16, 1)
+    assert torch.equal(found[0], found[1])
+    assert torch.equal(found[0], found[2])
 
 
 def test_stop_requests_end_training():

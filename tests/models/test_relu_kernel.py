@@ -1,4 +1,4 @@
-"""The compiled gradient of ReLU networks is autograd's, and a network does not depend on the others."""
+"""The compiled gradient of ReLU networks is autograd's, its steps are torch's, and a network depends on no other."""
 
 import math
 import shutil
@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.batched_training import gradients as gradients_module
-from models.batched_training.compiled import ReluKernel
-from models.batched_training.gradients import TwoLayerGradients
-from models.batched_training.rows import random_passes, stacked_rows, whole_samples
+from models.batched_training import steps as steps_module
+from models.batched_training.compiled import LANES, PackedRows, ReluKernel
+from models.batched_training.rows import Stretch, random_passes, stacked_rows, whole_samples
 from models.batched_training.stacking import StackedParameters, stacked_parameters
 from models.batched_training.training import train_networks
 from models.hypothesis_spaces.two_layer import TwoLayer
@@ -19,23 +18,24 @@ from models.optimisation import empirical_risk
 from models.randomness import Randomness, normal_rows
 from models.samples import Sample
 
-SOURCE = Path(gradients_module.__file__).with_name("relu_kernel.c")
+SOURCE = Path(steps_module.__file__).with_name("relu_kernel.c")
 
 
-@pytest.fixture(scope="module")
-def kernel(tmp_path_factory) -> ReluKernel:
+@pytest.fixture(scope="module", params=LANES.values())
+def kernel(request, tmp_path_factory) -> ReluKernel:
     """Compiled here, so that it is tested whether or not the installation did."""
     compiler = shutil.which("gcc")
-    if compiler is None or torch.backends.cpu.get_cpu_capability() != "AVX512":
-        pytest.skip("the kernel needs GCC and AVX-512")
+    if compiler is None or LANES.get(torch.backends.cpu.get_cpu_capability(), 0) < request.param:
+        pytest.skip(f"vectors of {request.param} need GCC and a processor that has them")
     library = tmp_path_factory.mktemp("kernel") / "relu_kernel.so"
-    subprocess.run([compiler, "-O3", "-shared", "-fPIC", "-Wall", "-Werror", "-o", library, SOURCE], check=True)
-    return ReluKernel(library)
+    options = ["-O3", "-shared", "-fPIC", "-Wall", "-Werror", f"-DLANES={request.param}"]
+    subprocess.run([compiler, *options, "-o", library, SOURCE], check=True)
+    return ReluKernel(library, request.param)
 
 
 @pytest.fixture(autouse=True)
 def _used(kernel, monkeypatch):
-    monkeypatch.setattr(gradients_module, "relu_kernel", lambda: kernel)
+    monkeypatch.setattr(steps_module, "relu_kernel", lambda: kernel)
 
 
 def sample(seed: int, size: int, dimension: int) -> Sample:
@@ -50,32 +50,51 @@ def drawn(space: TwoLayer, count: int, dimension: int):
 @pytest.mark.parametrize("scaling", ["mean_field", "ntk", "standard"])
 @pytest.mark.parametrize("dimension", [1, 2, 3, 4, 5, 6, 10, 13])
 @pytest.mark.parametrize(("width", "size"), [(1, 1), (4, 16), (7, 100), (9, 1200)])
-def test_gradients_are_autograds(width, size, dimension, scaling):
-    """At every remainder of the tiles: neurons by 4, columns by 6, rows by 16, panels by 4, blocks of 32 panels."""
+def test_gradients_and_risks_are_autograds(kernel, width, size, dimension, scaling):
+    """At every remainder of the tiles: neurons, columns, rows, panels, blocks of 32 panels.
+
+    The first moment after one step is a tenth of the gradient.
+    """
     space = TwoLayer(kind="two_layer", width=width, scaling=scaling)
     samples, starts = [sample(seed, size, dimension) for seed in range(2)], drawn(space, 4, dimension)
     theta = stacked_parameters(starts)
-    found = StackedParameters(*(torch.full_like(values, math.nan) for values in theta.tensors))
-    TwoLayerGradients(space, theta).write(theta, stacked_rows(samples), found)
-    for index, (start, gradient) in enumerate(zip(starts, found.unstacked(), strict=True)):
+    moments = [StackedParameters(*(torch.zeros_like(values) for values in theta.tensors)) for _ in range(2)]
+    stretch = Stretch(stacked_rows(samples), samples=2)
+    rows = PackedRows(stretch.rows, space.factor, kernel.lanes)
+    scratch = torch.full((kernel.scratch_size(width, dimension + 1),), math.nan)
+    risks = kernel.squares(theta, rows, scratch) * (rows.scale / 2)
+    standing = torch.tensor([[0.0, 1.0, 1.0, 1.0]])
+    kernel.take_steps([theta, *moments], rows, stretch, standing, torch.ones(4), torch.zeros(4), None, scratch)
+    for index, (start, moment) in enumerate(zip(starts, moments[0].unstacked(), strict=True)):
         data = samples[index // 2].to(torch.float64)
         moved = {name: value.double().requires_grad_() for name, value in start.items()}
         risk = empirical_risk(space.evaluate(moved, data.inputs), data.labels)
+        assert float(risks[index]) == pytest.approx(risk.item(), rel=1e-5)
         for name, expected in zip(moved, torch.autograd.grad(risk, list(moved.values())), strict=True):
             scale = float(expected.abs().max()) + 1e-3
-            torch.testing.assert_close(gradient[name].double(), expected, rtol=0, atol=2e-6 * scale)
+            torch.testing.assert_close(10 * moment[name].double(), expected, rtol=0, atol=2e-6 * scale)
 
 
-def test_training_with_and_without_it_agrees():
+@pytest.mark.parametrize("clip", [None, 0.1])
+def test_training_with_and_without_it_agrees(clip):
+    """On passes over the rows, with everything that moves or is seen."""
     space = TwoLayer(kind="two_layer", width=30)
-    rows, starts = stacked_rows([sample(seed, 200, 10) for seed in range(2)]), drawn(space, 6, 10)
+    rows, held = (stacked_rows([sample(seed, 200, 10) for seed in seeds]) for seeds in ((0, 1), (2, 3)))
+    starts = drawn(space, 6, 10)
     with_it, without = (
         train_networks(
             space,
             random_passes(rows, 64, [Randomness(seed).generator("batches") for seed in range(2)]),
             starts,
             [1e-3, 3e-3, 1e-2] * 2,
-            100,
+            120,
+            last_step=100,
+            weight_decays=[0.0, 0.1, 1.0] * 2,
+            schedule="cosine",
+            averaging=0.99,
+            gradient_clip=clip,
+            validation=held,
+            patience=1.0,
             compiled=compiled,
         )
         for compiled in (True, False)
@@ -83,6 +102,8 @@ def test_training_with_and_without_it_agrees():
     for one, other in zip(with_it, without, strict=True):
         for name in one.parameters:
             torch.testing.assert_close(one.parameters[name], other.parameters[name], rtol=0, atol=1e-4)
+        assert one.best_step == other.best_step > 0
+        assert one.validation_risk == pytest.approx(other.validation_risk, rel=1e-4)
 
 
 def test_a_network_does_not_depend_on_its_batch():
