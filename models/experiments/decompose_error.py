@@ -207,7 +207,7 @@ class DecomposeError(Experiment):
 
         Raises:
             TrainingDiverged: a learner left every bounded set.
-            Stopped: the context asked for it; polled at every optimization step.
+            Stopped: the context asked for it; polled every few optimization steps.
         """
         problem = self.data.problem(context, Randomness(self.seed))
         if isinstance(problem, TabularProblem):

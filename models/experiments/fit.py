@@ -133,7 +133,7 @@ class Fit(Experiment):
             InvalidData: the table does not serve.
             TrainingDiverged: from the learner.
             NumericalFailure: a prediction is not finite, or the exported graph is not the model.
-            Stopped: polled at every optimization step and before every bound.
+            Stopped: polled every few optimization steps and before every bound.
         """
         problem, training, held_out = draw_samples(context, self.data, self.sample_size, self.test_size, self.seed)
         standardise = self.learner.standardise

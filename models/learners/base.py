@@ -15,7 +15,7 @@ from models.randomness import Randomness
 from models.samples import Sample
 
 Advance = Callable[[int, int], None]
-"""`advance(step, total)`: called at every optimisation step; raises Stopped when the run should end."""
+"""`advance(step, total)`: called every few optimisation steps; raises Stopped when the run should end."""
 
 
 GradientClip = Annotated[float | None, Field(gt=0, le=1e12, description="Largest gradient norm; None: any.")]
