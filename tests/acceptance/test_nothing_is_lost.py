@@ -34,7 +34,7 @@ SPEC = {
     "kind": "fit",
     "data": {"kind": "target", "target": {"kind": "cosine_ridge"}, "dimension": 2, "noise": 0.1},
     "hypothesis_space": {"kind": "two_layer", "width": 4},
-    "learner": {"kind": "adam", "steps": 1500},
+    "learner": {"kind": "stochastic_gradient_descent", "steps": 1500},
     "sample_size": 20,
     "test_size": 50,
     "bounds": "none",

@@ -32,7 +32,7 @@ SHORT = {
 }
 LONG = SHORT | {
     "hypothesis_space": {"kind": "two_layer", "width": 4},
-    "learner": {"kind": "adam", "steps": 1_000_000},
+    "learner": {"kind": "stochastic_gradient_descent", "steps": 1_000_000},
     "model_name": "long",
 }
 
