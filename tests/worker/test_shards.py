@@ -29,7 +29,7 @@ GRID = {
     "test_size": 200,
     "reference": {"effort": "quick"},
 }
-LONG_GRID = GRID | {"learner": [{"kind": "ridge"}, {"kind": "adam", "steps": 1_000_000}]}
+LONG_GRID = GRID | {"learner": [{"kind": "ridge"}, {"kind": "stochastic_gradient_descent", "steps": 1_000_000}]}
 
 
 @pytest.fixture
