@@ -104,7 +104,7 @@ def test_results_are_those_of_an_undivided_run_to_the_bit(workshop: Any, second:
         helpers += [shard.worker for shard in shards_of(workshop, shared)]
         time.sleep(0.02)
     done.set()
-    helper.join(timeout=10)
+    helper.join(timeout=120)
     assert result_of(workshop, shared) == expected
     assert {"this-worker", "second-worker"} <= set(helpers)
     with workshop.database.reading() as session:
@@ -143,10 +143,10 @@ def test_cancelling_the_job_stops_its_shards_and_forgets_them(workshop: Any, sec
     workshop.until(lambda: len(running()) == 2)
     with workshop.database.unit_of_work() as session:
         Jobs(session, "local").request_cancel(job_id)
-    thread.join(timeout=15)
+    thread.join(timeout=120)
     assert workshop.job(job_id).status == JobStatus.CANCELLED
     assert running() == []
-    helper.join(timeout=10)
+    helper.join(timeout=120)
     assert shards_of(workshop, job_id) == []
 
 
@@ -168,7 +168,7 @@ def test_finished_shards_survive_the_loss_of_the_worker(workshop: Any, second: R
     with workshop.database.unit_of_work() as session:
         # As the sweeper does when the worker's lease has run out.
         assert JobQueue(session).lose(job_id, 1, "its worker's process ended") == JobStatus.QUEUED
-    thread.join(timeout=10)
+    thread.join(timeout=120)
     done = {shard.id: shard.attempt for shard in shards_of(workshop, job_id) if shard.status == JobStatus.SUCCEEDED}
     assert done
     attempts = dict[str, int]()
@@ -193,5 +193,5 @@ def test_killed_shard_is_tried_again(workshop: Any) -> None:
     workshop.until(lambda: any(shard.progress for shard in shards_of(workshop, job_id)))
     for process in workshop.processes():
         os.kill(process.pid, signal.SIGKILL)
-    thread.join(timeout=30)
+    thread.join(timeout=120)
     assert result_of(workshop, job_id) == expected
