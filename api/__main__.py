@@ -62,6 +62,8 @@ def main() -> None:
         port=settings.port,
         log_config=None,
         access_log=False,
+        # Nothing here looks at where a request came from.
+        proxy_headers=False,
         server_header=False,
         # A client that does not hang up would hold the shutdown for ever.
         timeout_graceful_shutdown=3,

@@ -18,6 +18,7 @@ from api.metrics import Metrics
 from api.serving.capacity import PredictionCapacity
 from api.serving.directory import ModelDirectory
 from api.serving.sessions import ModelSessions
+from api.serving.turns import SharedTurns
 from api.settings import ApiSettings
 from db.artefact_store import ArtefactStore
 from db.engine import Database
@@ -37,6 +38,7 @@ class Services:
     sessions: ModelSessions
     directory: ModelDirectory
     capacity: PredictionCapacity
+    turns: SharedTurns
     readers: FileReaders
     closing: threading.Event
 

@@ -166,27 +166,31 @@ def _methods_of_path(request: Request) -> list[str]:
     return [method for method, scope in tried if any(route.matches(scope)[0] is Match.FULL for route in routes)]
 
 
-def install_error_handlers(app: FastAPI) -> None:
+def _problem_of(request: Request, error: Exception) -> Problem:
     """The one table: what is raised -> what the client reads."""
-
-    @app.exception_handler(Problem)
-    async def _on_problem(request: Request, error: Problem) -> Response:
-        return _respond(request, error)
-
-    @app.exception_handler(RequestValidationError)
-    async def _on_validation(request: Request, error: RequestValidationError) -> Response:
-        return _respond(request, _from_request_validation(error))
-
-    @app.exception_handler(HTTPException)
-    async def _on_http(request: Request, error: HTTPException) -> Response:
-        return _respond(request, _from_http_exception(request, error))
-
-    @app.exception_handler(OperationalError)
-    async def _on_database(request: Request, error: OperationalError) -> Response:
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, RequestValidationError):
+        return _from_request_validation(error)
+    if isinstance(error, HTTPException):
+        return _from_http_exception(request, error)
+    if isinstance(error, OperationalError):
         logger.error("database_unavailable", exc_info=error)
-        return _respond(request, Unavailable("The database does not answer; try again."))
+        return Unavailable("The database does not answer; try again.")
+    logger.error("unhandled_exception", path=request.url.path, exc_info=error)
+    return Problem("Something went wrong on our side; the request id finds it in the logs.")
 
-    @app.exception_handler(Exception)
-    async def _on_defect(request: Request, error: Exception) -> Response:
-        logger.error("unhandled_exception", path=request.url.path, exc_info=error)
-        return _respond(request, Problem("Something went wrong on our side; the request id finds it in the logs."))
+
+async def respond_to(request: Request, error: Exception) -> Response:
+    """The answer to whatever was raised."""
+    return _respond(request, _problem_of(request, error))
+
+
+EXPECTED: tuple[type[Exception], ...] = (Problem, RequestValidationError, HTTPException, OperationalError)
+"""What may be raised where no one is to blame here; anything else is a defect."""
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Every error of the application is answered by the one table."""
+    for kind in (*EXPECTED, Exception):
+        app.add_exception_handler(kind, respond_to)

@@ -17,6 +17,7 @@ from api.dependencies import Services
 from api.doorbell import Doorbell
 from api.errors import install_error_handlers
 from api.job_metrics import JobMetrics
+from api.lean_route import Application, LeanRoute, Shortcut
 from api.metrics import Metrics
 from api.middleware import BodyCap, RefuseNul, RequestEnvelope
 from api.openapi import openapi_document
@@ -39,6 +40,7 @@ from api.routes import (
 from api.serving.capacity import PredictionCapacity
 from api.serving.directory import ModelDirectory
 from api.serving.sessions import ModelSessions
+from api.serving.turns import SharedTurns
 from api.settings import ApiSettings
 from db.artefact_store import ArtefactStore
 from db.engine import Database
@@ -56,6 +58,8 @@ ROUTERS = (
     health.router,
     pages.router,
 )
+
+LEAN_ROUTERS = (predictions.router, inference.router)
 
 
 def create_app(settings: ApiSettings, doorbell: Doorbell | None = None) -> FastAPI:
@@ -90,6 +94,7 @@ def create_app(settings: ApiSettings, doorbell: Doorbell | None = None) -> FastA
             sessions=sessions,
             directory=ModelDirectory(database, sessions),
             capacity=PredictionCapacity(settings.prediction_threads, settings.max_waiting_predictions),
+            turns=SharedTurns(),
             readers=FileReaders(limits, spare=settings.spare_reading_process),
         )
         app.state.services = services
@@ -105,7 +110,7 @@ def create_app(settings: ApiSettings, doorbell: Doorbell | None = None) -> FastA
             services.doorbell.close()
             database.close()
 
-    app = FastAPI(
+    app = Application(
         title="riskscope",
         version=version("riskscope"),
         summary="Supervised learning with its error explained: approximation, estimation, optimization, and bounds.",
@@ -139,7 +144,8 @@ def create_app(settings: ApiSettings, doorbell: Doorbell | None = None) -> FastA
     install_error_handlers(app)
     for router in ROUTERS:
         app.include_router(router)
-    # In front, and as they are: see LeanRoute.
-    app.router.routes[:0] = [*predictions.router.routes, *inference.router.routes]
+    lean = [route for router in LEAN_ROUTERS for route in router.routes if isinstance(route, LeanRoute)]
+    app.router.routes[:0] = lean
+    app.shortcut = Shortcut(lean, metrics, settings.max_body_bytes)
     app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]
     return app

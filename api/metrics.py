@@ -8,6 +8,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._series: dict[tuple[str, str, int], Histogram] = {}
         self._requests = Histogram(
             "riskscope_http_request_seconds",
             "Latency of HTTP requests.",
@@ -58,7 +59,10 @@ class Metrics:
 
     def observe_request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answer; `route` is the path template, so that ids do not make series."""
-        self._requests.labels(method, route, str(status)).observe(seconds)
+        series = self._series.get((method, route, status))
+        if series is None:
+            series = self._series[method, route, status] = self._requests.labels(method, route, str(status))
+        series.observe(seconds)
 
     def render(self) -> bytes:
         """The text exposition."""

@@ -1,5 +1,6 @@
 """What every request passes: an id, a cap on the body, security headers, a log line and the metrics."""
 
+import logging
 import re
 import secrets
 import time
@@ -13,6 +14,7 @@ from api.metrics import Metrics
 PROBES = ("/livez", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready")
 
 logger = structlog.get_logger("api.access")
+_level = logging.getLogger("api.access")
 
 MULTIPART_ALLOWANCE_BYTES = 64 * 2**10
 """What an upload may have around its file: boundaries, part headers, the name."""
@@ -66,15 +68,18 @@ class RequestEnvelope:
             elapsed = time.perf_counter() - started
             route = getattr(scope.get("route"), "path", "unmatched")
             self.metrics.observe_request(scope["method"], route, status, elapsed)
-            # Probes ask every few seconds; what they see is in the metrics.
-            log = logger.debug if scope["path"] in PROBES else logger.info
-            log(
-                "request",
-                method=scope["method"],
-                path=scope["path"],
-                status=status,
-                seconds=round(elapsed, 6),
-            )
+            # Probes ask every few seconds, predictions are many: what is well with them is in the metrics.
+            counted = status < 400 and getattr(scope.get("route"), "counted_not_logged", False)
+            quiet = counted or scope["path"] in PROBES
+            if not quiet or _level.isEnabledFor(logging.DEBUG):
+                log = logger.debug if quiet else logger.info
+                log(
+                    "request",
+                    method=scope["method"],
+                    path=scope["path"],
+                    status=status,
+                    seconds=round(elapsed, 6),
+                )
 
 
 class RefuseNul:

@@ -1,6 +1,7 @@
 """The way of every prediction, whatever its protocol: who asks, which model, where it is computed, what is counted."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,11 +11,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from api.dependencies import Services, authenticated
-from api.serving.capacity import Permit
+from api.serving.capacity import Permit, late
 from api.serving.compression import LEAST_BYTES, accepted_encoding, compressed, decompressed
 from api.serving.inputs import ModelRows
 from api.serving.sessions import ServedModel
 from api.serving.statistics import Stopwatch
+from api.serving.turns import MOST_ROWS
 
 CLIENT_GONE = 499
 
@@ -27,17 +29,7 @@ class Asked:
     body: bytes
     headers: Headers
     max_rows: int
-    watch: Stopwatch
     permit: Permit
-
-    def predict(self, rows: ModelRows) -> NDArray[np.float64]:
-        """The model's outputs. Raises Abandoned where nobody waits for them any more."""
-        self.watch.rows = len(rows)
-        self.watch.lap("compute_input")
-        self.permit.check()
-        outputs = self.model.predict(rows, self.permit.check)
-        self.watch.lap("compute_infer")
-        return outputs
 
 
 @dataclass(frozen=True)
@@ -49,13 +41,17 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-async def answer_prediction(request: Request, protocol: str, work: Callable[[Asked], Answer]) -> Response:
+Protocol = Callable[[Asked], Generator[ModelRows, NDArray[np.float64], Answer]]
+"""Reads the body and yields its rows, is sent their outputs, and returns the answer."""
+
+
+async def answer_prediction(request: Request, name_of_protocol: str, protocol: Protocol) -> Response:
     """Authenticate, find the model, and compute: at once where that is quick, else in a thread that may be waited for.
 
     A hop to another thread costs as much as a small prediction itself, and a large one would hold up everyone else.
 
     Raises:
-        Problem: any that authentication, the model's words, the room for predictions or `work` have.
+        Problem: any that authentication, the model's words, the room for predictions or `protocol` have.
     """
     services: Services = request.app.state.services
     headers = request.headers
@@ -68,14 +64,17 @@ async def answer_prediction(request: Request, protocol: str, work: Callable[[Ask
         services.metrics.model_cache.labels("miss" if model is None else "hit").inc()
         if model is None:
             model = await services.directory.find(principal.owner, name, version)
-        computation = _Computation(services, model, body, headers, protocol, work, watch)
+        computation = _Computation(services, model, body, headers, protocol, watch)
         seconds = services.settings.prediction_timeout_seconds
         if len(body) <= model.quick_bytes and "content-encoding" not in headers:
-            return services.capacity.run_at_once(computation.run, seconds)
-        return await services.capacity.run(computation.run, request, seconds)
+            response = await computation.run_here(Permit(seconds))
+        else:
+            response = await services.capacity.run(computation.run, request, seconds)
     except ClientDisconnect:
         # Nobody reads it; the log and the metrics do.
         return Response(status_code=CLIENT_GONE)
+    services.metrics.observe_prediction(name_of_protocol, watch.rows)
+    return response
 
 
 @dataclass(frozen=True)
@@ -84,26 +83,57 @@ class _Computation:
     model: ServedModel
     body: bytes
     headers: Headers
-    protocol: str
-    work: Callable[[Asked], Answer]
+    protocol: Protocol
     watch: Stopwatch
 
     def run(self, permit: Permit) -> Response:
-        """The whole of it, with the model's statistics; in whatever thread calls."""
-        settings, watch = self.services.settings, self.watch
-        watch.lap("queue")
+        """The whole of it, in the caller's thread; Abandoned where nobody waits any more."""
+        with self._counted():
+            work, rows = self._read(permit)
+            permit.check()
+            outputs = self.model.predict(rows, permit.check)
+            return self._write(work, outputs)
+
+    async def run_here(self, permit: Permit) -> Response:
+        """The whole of it, on the event loop: one row, or a few, together with those of other requests."""
+        with self._counted():
+            work, rows = self._read(permit)
+            if permit.seconds_left <= 0:
+                raise late()
+            if len(rows) <= MOST_ROWS:
+                outputs = await self.services.turns.predict(self.model, rows)
+            else:
+                outputs = self.model.predict(rows)
+            return self._write(work, outputs)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self.watch.lap("queue")
         try:
-            body = decompressed(self.body, self.headers.get("content-encoding", ""), settings.max_body_bytes)
-            asked = Asked(self.model, body, self.headers, settings.max_prediction_rows, watch, permit)
-            answer = self.work(asked)
-            response = _response(answer, self.headers.get("accept-encoding", ""))
+            yield
         except BaseException:
-            self.model.statistics.failed(watch)
+            self.model.statistics.failed(self.watch)
             raise
-        watch.lap("compute_output")
-        self.model.statistics.succeeded(watch)
-        self.services.metrics.observe_prediction(self.protocol, watch.rows)
-        return response
+        self.watch.lap("compute_output")
+        self.model.statistics.succeeded(self.watch)
+
+    def _read(self, permit: Permit) -> tuple[Generator[ModelRows, NDArray[np.float64], Answer], ModelRows]:
+        settings = self.services.settings
+        body = decompressed(self.body, self.headers.get("content-encoding", ""), settings.max_body_bytes)
+        work = self.protocol(Asked(self.model, body, self.headers, settings.max_prediction_rows, permit))
+        rows = next(work)
+        self.watch.rows = len(rows)
+        self.watch.lap("compute_input")
+        return work, rows
+
+    def _write(self, work: Generator[ModelRows, NDArray[np.float64], Answer], outputs: NDArray[np.float64]) -> Response:
+        self.watch.lap("compute_infer")
+        try:
+            work.send(outputs)
+        except StopIteration as end:
+            answer: Answer = end.value
+            return _response(answer, self.headers.get("accept-encoding", ""))
+        raise RuntimeError("a protocol asks the model once")
 
 
 def _response(answer: Answer, accept_encoding: str) -> Response:

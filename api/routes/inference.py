@@ -1,8 +1,11 @@
 """Inference of the Open Inference Protocol (v2), with Triton's binary tensors, classification and compression."""
 
+from collections.abc import Generator
 from typing import Annotated
 
+import numpy as np
 from fastapi import APIRouter, Depends, Header, Request, Response
+from numpy.typing import NDArray
 
 from api.dependencies import principal_with
 from api.lean_route import LeanRoute
@@ -11,6 +14,7 @@ from api.routes.predictions import named, named_version
 from api.schemas.inference_protocol import InferenceAnswerDocument, inference_body_document
 from api.serving.inference_answer import HEADER_LENGTH, write_answer
 from api.serving.inference_request import read_request
+from api.serving.inputs import ModelRows
 
 
 def header_length(
@@ -59,9 +63,10 @@ async def infer_with_version(request: Request) -> Response:
     return await answer_prediction(request, "open_inference", _infer)
 
 
-def _infer(asked: Asked) -> Answer:
+def _infer(asked: Asked) -> Generator[ModelRows, NDArray[np.float64], Answer]:
     request = read_request(asked.body, asked.headers.get(HEADER_LENGTH), asked.model.inputs, asked.max_rows)
     if request.timeout_seconds is not None:
         asked.permit.limit(request.timeout_seconds)
-    answer = write_answer(request, asked.model, asked.predict(request.rows))
+    outputs = yield request.rows
+    answer = write_answer(request, asked.model, outputs)
     return Answer(answer.body, answer.media_type, answer.headers)

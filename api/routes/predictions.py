@@ -1,6 +1,10 @@
 """Native prediction: a table in, a table out."""
 
+from collections.abc import Generator
+
+import numpy as np
 from fastapi import APIRouter, Depends, Request, Response
+from numpy.typing import NDArray
 
 from api.dependencies import principal_with
 from api.errors import Unprocessable
@@ -8,6 +12,7 @@ from api.lean_route import LeanRoute
 from api.prediction_flow import Answer, Asked, answer_prediction
 from api.resolution import ModelName, VersionOrAlias
 from api.schemas.predictions import PredictionDocument, answer_documents, request_body_document
+from api.serving.inputs import ModelRows
 from api.serving.rows import check_finite_predictions
 from api.serving.table_answers import ENCODERS, JSON, Predictions, answer_media_type
 from api.serving.table_bodies import decode_rows
@@ -55,12 +60,11 @@ async def predict_with_version(request: Request) -> Response:
     return await answer_prediction(request, "native", _predict)
 
 
-def _predict(asked: Asked) -> Answer:
+def _predict(asked: Asked) -> Generator[ModelRows, NDArray[np.float64], Answer]:
     # Before anything is computed for a client that cannot read it.
     media_type = answer_media_type(asked.headers.get("accept", ""))
     model = asked.model
-    rows = decode_rows(asked.body, asked.headers.get("content-type"), model.inputs, asked.max_rows)
-    outputs = asked.predict(rows)
+    outputs = yield decode_rows(asked.body, asked.headers.get("content-type"), model.inputs, asked.max_rows)
     check_finite_predictions(outputs, Unprocessable)
     body = ENCODERS[media_type](Predictions(model, outputs, model.labels(outputs)))
     # JSON says it in the body.

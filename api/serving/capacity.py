@@ -1,7 +1,6 @@
 """Room for predictions: so many run, so many wait, one more is refused; nothing is computed for nobody."""
 
 import asyncio
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +25,8 @@ class Permit:
     def __init__(self, seconds: float) -> None:
         self._began_at = time.monotonic()
         self.ends_at = self._began_at + seconds
-        self._withdrawn = threading.Event()
+        # A plain word: threads see it soon enough, and an Event would be made for every request.
+        self._withdrawn = False
 
     @property
     def seconds_left(self) -> float:
@@ -39,11 +39,11 @@ class Permit:
 
     def withdraw(self) -> None:
         """Nobody waits any more."""
-        self._withdrawn.set()
+        self._withdrawn = True
 
     def check(self) -> None:
         """Go on? Raises Abandoned where nobody waits or the time is over."""
-        if self._withdrawn.is_set() or self.seconds_left <= 0:
+        if self._withdrawn or self.seconds_left <= 0:
             raise Abandoned
 
 
@@ -59,14 +59,6 @@ class PredictionCapacity:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="prediction")
         self._slots = asyncio.Semaphore(threads)
         self._waiting = 0
-
-    @staticmethod
-    def run_at_once(work: Callable[[Permit], T], seconds: float) -> T:
-        """The result of `work` that is quick, computed here. Raises Unavailable as `run` does."""
-        try:
-            return work(Permit(seconds))
-        except Abandoned as error:
-            raise _late() from error
 
     async def run(self, work: Callable[[Permit], T], request: Request, seconds: float) -> T:
         """The result of `work`, which calls `check` of its permit between the slices of its computation.
@@ -103,7 +95,7 @@ class PredictionCapacity:
             async with asyncio.timeout(max(0.0, permit.seconds_left)):
                 await self._slots.acquire()
         except TimeoutError as error:
-            raise _late() from error
+            raise late() from error
         finally:
             self._waiting -= 1
 
@@ -114,9 +106,9 @@ class PredictionCapacity:
             await asyncio.wait(wait_for, timeout=permit.seconds_left, return_when=asyncio.FIRST_COMPLETED)
             if future.done():
                 return future.result()
-            raise ClientDisconnect if gone.done() else _late()
+            raise ClientDisconnect if gone.done() else late()
         except Abandoned as error:
-            raise _late() from error
+            raise late() from error
         finally:
             permit.withdraw()
             gone.cancel()
@@ -133,5 +125,6 @@ async def _disconnected(request: Request) -> None:
         pass
 
 
-def _late() -> Unavailable:
+def late() -> Unavailable:
+    """The time of a prediction is over."""
     return Unavailable("The prediction took longer than it may; send fewer rows or try again.", RETRY_AFTER_SECONDS)

@@ -115,7 +115,7 @@ def test_prediction_that_takes_too_long_is_503(held, address):
 
 
 def test_inference_client_may_wait_for_less(held, address):
-    tensor = {"name": "inputs", "shape": [10_000, 2], "datatype": "FP64", "data": [1] * 20_000}
+    tensor = {"name": "inputs", "shape": [40_000, 2], "datatype": "FP64", "data": [1] * 80_000}
     body = {"inputs": [tensor], "parameters": {"timeout": 200_000}}
     started = time.monotonic()
     answer = httpx.post(f"http://{address}/v2/models/plane/infer", json=body, timeout=30)
