@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from api.errors import TooManyRequests, field_problem
 from api.schemas.jobs import JobPlan, QueueState
 from api.settings import ApiSettings
-from api.theory import Experiment, TableShape, plan_job, table_shape
+from api.theory import Experiment, TableShape, plan_job, specification_json, table_shape
 from db.repositories.datasets import Datasets
 from db.repositories.jobs import count_queued
 from db.repositories.learned_models import LearnedModels
@@ -36,7 +36,7 @@ def admit(session: Session, owner: str, experiment: Experiment, settings: ApiSet
     for dataset_id in sorted(experiment.dataset_ids()):
         row = datasets.hold(dataset_id)
         if row is None:
-            raise field_problem("/spec/data/dataset_id", f"There is no dataset {dataset_id!r}.")
+            raise field_problem(_place_of(dataset_id, experiment), f"There is no dataset {dataset_id!r}.")
         tables[dataset_id] = table_shape(row.rows, row.columns)
     behind_models: set[str] = set()
     for model_id in sorted(experiment.model_ids()):
@@ -72,3 +72,9 @@ def check_queue(session: Session, owner: str, settings: ApiSettings) -> None:
         raise TooManyRequests(f"{settings.max_queued_jobs_per_owner} jobs of this owner wait, the most allowed.")
     if count_queued(session) >= settings.max_queued_jobs:
         raise TooManyRequests(f"The queue is full: {settings.max_queued_jobs} jobs wait.")
+
+
+def _place_of(dataset_id: str, experiment: Experiment) -> str:
+    """The pointer of the field that names a dataset."""
+    named_directly = specification_json(experiment).get("dataset_id") == dataset_id
+    return "/spec/dataset_id" if named_directly else "/spec/data/dataset_id"

@@ -248,10 +248,12 @@ def compared(chosen: list[Server], rows: np.ndarray, folder: Path, rounds: int, 
     }
     ours, ours_binary = middle["riskscope, JSON"], middle["riskscope, binary"]
     print(
-        f"\n{len(rows)} rows, concurrency {CONNECTIONS}; load alone: {limit['requests'] / limit['seconds']:.0f} a second\n"
+        f"\n{len(rows)} rows, concurrency {CONNECTIONS}; "
+        f"the load alone: {limit['requests'] / limit['seconds']:.0f} requests a second\n"
     )
     print(
-        "| server | requests/s | median, ms | 99 %, ms | processor ms a request | load process | JSON / it | binary / it |"
+        "| server | requests/s | median, ms | 99 %, ms | processor ms a request | load process | JSON / it "
+        "| binary / it |"
     )
     print("|---|---|---|---|---|---|---|---|")
     for name, found in middle.items():
@@ -276,7 +278,8 @@ def in_process(graph: Path, rows: np.ndarray, runs: int) -> list[float]:
 def beside_the_call(server: Server, graph: Path, folder: Path) -> None:
     """One client, binary: our median beside the in-process call's, in turn."""
     print(
-        "\n| rows, binary, one client | in-process call, ms | service, ms | difference, ms | rows/s, share of the call's |"
+        "\n| rows, binary, one client | in-process call, ms | service, ms | difference, ms "
+        "| rows/s, share of the call's |"
     )
     print("|---|---|---|---|---|")
     for count, seconds in ((1000, 2.0), (16384, 6.0)):
@@ -287,7 +290,8 @@ def beside_the_call(server: Server, graph: Path, folder: Path) -> None:
             answers.append(load(server.port, binary_request(rows), folder, seconds, 1)["median_ms"] / 1000)
         call, answer = statistics.median(calls), statistics.median(answers)
         print(
-            f"| {count} | {1000 * call:.2f} | {1000 * answer:.2f} | {1000 * (answer - call):.2f} | {call / answer:.2f} |"
+            f"| {count} | {1000 * call:.2f} | {1000 * answer:.2f} | {1000 * (answer - call):.2f} "
+            f"| {call / answer:.2f} |"
         )
 
 
@@ -346,7 +350,8 @@ def main() -> None:
                 rows = np.random.default_rng(count).normal(size=(count, DIMENSION))
                 compared(chosen, rows, work, options.rounds, options.seconds)
             print(
-                "\n| server | start to first correct prediction, s | memory after it, MiB | memory after the load, MiB |"
+                "\n| server | start to first correct prediction, s | memory after it, MiB "
+                "| memory after the load, MiB |"
             )
             print("|---|---|---|---|")
             for server in chosen:

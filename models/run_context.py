@@ -1,11 +1,14 @@
 """What an experiment may ask of its surroundings; the worker implements it, a test fakes it."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol, runtime_checkable
 
+from jaxtyping import Float
 from torch import Tensor
 
 from models.artefacts import StoredModel
+from models.encoding import RawRows
 from models.errors import Stopped
 from models.tables import Table
 
@@ -14,6 +17,31 @@ Part = Mapping[str, Tensor]
 
 Parts = Callable[[str, int, Callable[[int], Part]], Sequence[Part]]
 """See RunContext.parts, with the seconds left out."""
+
+Columns = Mapping[str, Tensor | list[str | None]]
+"""Some rows of a table that is written: numbers [n] or texts by name, the same names every time."""
+
+
+@runtime_checkable
+class ServedGraph(Protocol):
+    """A learned model as the API serves it: its exported graph."""
+
+    manifest: dict[str, Any]
+    """As stored; see models.manifest."""
+
+    def __call__(self, rows: RawRows) -> Float[Tensor, "n k"]:
+        """Outputs in label units, float64."""
+
+
+@runtime_checkable
+class TablePieces(Protocol):
+    """Some columns of a table, a few rows at a time, in order."""
+
+    rows: int
+    """Of the whole table."""
+
+    def __iter__(self) -> Iterator[Table]:
+        """The pieces."""
 
 
 @runtime_checkable
@@ -42,6 +70,15 @@ class RunContext(Protocol):
         calls it. A run asks in the same order with the same names and counts every time, each name once, and does
         nothing costly before: it may be started again once parts exist. `seconds`: a guess of the time for all.
         """
+
+    def table_pieces(self, dataset_id: str, columns: Sequence[str], rows: int) -> TablePieces:
+        """The table in pieces of at most `rows` rows. Raises InvalidData where a column is not there."""
+
+    def served_graph(self, model_id: str) -> ServedGraph:
+        """A learned model that the specification names, ready to be asked."""
+
+    def table_writer(self, path: str) -> AbstractContextManager[Callable[[Columns], None]]:
+        """Keep a table as this attempt's file `path` (Parquet), written piece by piece; whole once the block ends."""
 
     def save(self, path: str, content: bytes) -> None:
         """Keep `content` as this attempt's file `path` ("models/0/model.onnx")."""

@@ -11,7 +11,7 @@ from db.repositories.datasets import Datasets
 from db.repositories.job_queue import Claim
 from db.repositories.learned_models import LearnedModels
 from db.repositories.shards import Shards
-from worker.protocol import WEIGHTS_ROLE, Assignment, ModelFiles, ShardPlace
+from worker.protocol import GRAPH_ROLE, WEIGHTS_ROLE, Assignment, ModelFiles, ShardPlace
 
 _IDENTIFIER = re.compile(r"(ds|mdl)_[0-9a-z]{1,40}")
 
@@ -38,7 +38,11 @@ def assignment_of(session: Session, store: ArtefactStore, claim: Claim) -> Assig
         directory=store.attempt_directory(claim.job_id, claim.attempt),
         datasets={name: store.path(row.uri) for name, row in found_datasets.items() if row is not None},
         learned_models={
-            name: ModelFiles(manifest=row.manifest, weights=store.path(row.files[WEIGHTS_ROLE]["uri"]))
+            name: ModelFiles(
+                manifest=row.manifest,
+                weights=store.path(row.files[WEIGHTS_ROLE]["uri"]),
+                graph=store.path(row.files[GRAPH_ROLE]["uri"]) if GRAPH_ROLE in row.files else None,
+            )
             for name, row in found_models.items()
             if row is not None and WEIGHTS_ROLE in row.files
         },

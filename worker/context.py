@@ -2,23 +2,24 @@
 
 import json
 import math
+import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-import torch
 
 from models.artefacts import StoredModel, load
 from models.errors import InvalidData
-from models.run_context import Part
+from models.run_context import Columns, Part
 from models.tables import Table
+from worker.graphs import OnnxGraphFile
 from worker.parts import KeptParts, PartsOfShards, RoundAsked, ShardDone, parts_of_shard, shard_count, write_parts
 from worker.protocol import RESERVED, SHARD, Assignment, write_whole
+from worker.table_files import StoredPieces, TableFile, read_table
 
 REPORT_SECONDS = 0.1
 
@@ -97,6 +98,37 @@ class ProcessContext:
             raise RoundAsked(name, shards)
         return KeptParts(directory, name, count, compute)
 
+    def table_pieces(self, dataset_id: str, columns: Sequence[str], rows: int) -> StoredPieces:
+        """Some columns of the canonical Parquet, a few rows at a time.
+
+        Raises:
+            InvalidData: the specification's own list of datasets does not name it, or a column is not there.
+        """
+        path = self._assignment.datasets.get(dataset_id)
+        if path is None:
+            raise InvalidData(f"There is no dataset {dataset_id!r}.", "/dataset_id")
+        return StoredPieces(path, columns, rows)
+
+    def served_graph(self, model_id: str) -> OnnxGraphFile:
+        """The model's ONNX file, checked against its digest.
+
+        Raises:
+            InvalidData: the specification's own list of models does not name it, or the file is not what was stored.
+        """
+        files = self._assignment.learned_models.get(model_id)
+        if files is None or files.graph is None:
+            raise InvalidData(f"There is no learned model {model_id!r} with a graph.", "/model_id")
+        return OnnxGraphFile(files.manifest, files.graph.read_bytes())
+
+    @contextmanager
+    def table_writer(self, path: str) -> Iterator[Callable[[Columns], None]]:
+        """A Parquet file of this attempt; it has its name once it is whole. Raises ValueError as `save` does."""
+        target = self._inside(path)
+        partial = target.with_name(target.name + ".partial")
+        with TableFile(partial) as file:
+            yield file.write
+        os.replace(partial, target)
+
     def save(self, path: str, content: bytes) -> None:
         """Keep a file of this attempt.
 
@@ -114,31 +146,6 @@ class ProcessContext:
         if not target.parent.resolve().is_relative_to(self._assignment.directory.resolve()):
             raise ValueError(f"a file must stay in its attempt's directory: {path!r}")
         return target
-
-
-def read_table(path: Path) -> Table:
-    """A Parquet file: numbers and booleans become float64 with NaN for null, everything else text with None."""
-    stored = pq.read_table(path, use_threads=False)
-    numbers: dict[str, torch.Tensor] = {}
-    texts: dict[str, list[str | None]] = {}
-    for name, column in zip(stored.column_names, stored.columns, strict=True):
-        kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-        if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
-            numbers[name] = torch.from_numpy(_float64(column, kind))
-        elif pa.types.is_decimal(kind):
-            numbers[name] = torch.from_numpy(_float64(column.cast(pa.float64()), pa.float64()))
-        else:
-            texts[name] = column.cast(pa.string()).to_pylist()
-    return Table(tuple(stored.column_names), numbers, texts, stored.num_rows)
-
-
-def _float64(column: pa.ChunkedArray, kind: pa.DataType) -> np.ndarray:
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(kind)
-    if pa.types.is_boolean(kind):
-        column = column.cast(pa.uint8())
-    # Unsafe: integers beyond 2^53 are rounded, as any float64 table would.
-    return np.array(column.cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)
 
 
 def json_with_infinities(value: Any) -> bytes:

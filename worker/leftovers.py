@@ -9,6 +9,7 @@ import structlog
 from db.artefact_store import SCHEME, ArtefactStore
 from db.engine import Database
 from db.repositories.job_queue import JobQueue
+from db.repositories.jobs import result_files
 from db.repositories.learned_models import files_of_job
 from db.repositories.shards import file_of_shard, remove_orphaned_shards
 
@@ -18,7 +19,7 @@ MINIMUM_AGE_SECONDS = 3600.0
 
 
 def collect_leftovers(database: Database, store: ArtefactStore, older_than: float = MINIMUM_AGE_SECONDS) -> int:
-    """Remove attempts that neither run nor hold a learned model or the parts of a shard; how many.
+    """Remove attempts that neither run nor hold a learned model, a file to download or the parts of a shard; how many.
 
     `older_than`: seconds. A young directory is left alone: between a claim and its first file nothing else shows that
     it is in use.
@@ -33,7 +34,7 @@ def collect_leftovers(database: Database, store: ArtefactStore, older_than: floa
             continue
         with database.reading() as session:
             running = {(job_id, str(attempt)) for job_id, attempt, _ in JobQueue(session).held_claims()}
-            uris = files_of_job(session, directory.name)
+            uris = [*files_of_job(session, directory.name), *result_files(session, directory.name)]
             shard = file_of_shard(session, directory.name)
         for attempt in attempts:
             home = f"{SCHEME}{attempt.relative_to(store.root).as_posix()}/"

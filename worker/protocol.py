@@ -22,7 +22,8 @@ SHARD = "shard.safetensors"
 RESERVED = frozenset({ASSIGNMENT, RESULT, SHARD})
 
 WEIGHTS_ROLE = "weights"
-"""Which of a learned model's files a job reads back: the safetensors."""
+GRAPH_ROLE = "graph"
+"""Which of a learned model's files a job reads back: the safetensors, and the ONNX graph that is served."""
 
 
 class ChildOptions(BaseModel):
@@ -47,6 +48,7 @@ class ModelFiles(BaseModel):
 
     manifest: dict[str, Any]
     weights: Path
+    graph: Path | None = None
 
 
 class ShardPlace(BaseModel):

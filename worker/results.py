@@ -35,6 +35,9 @@ class JobResult:
             self.summary: dict[str, Any] = content["summary"]
             self.decompositions: list[dict[str, Any]] = content["decompositions"]
             self.evaluated_bounds: dict[str, list[dict[str, Any]]] = content["evaluated_bounds"]
+            # Absent in what was written before there were any.
+            found = content.get("files", {})
+            self.files = {what: _described(store, directory, path) for what, path in found.items()}
             self.models = [
                 model | {"files": {role: _described(store, directory, path) for role, path in model["files"].items()}}
                 for model in content["learned_models"]
@@ -61,7 +64,7 @@ class JobResult:
             claim.job_id,
             claim.attempt,
             JobStatus.SUCCEEDED,
-            result={**self.summary, "models": registered},
+            result={**self.summary, "models": registered, **({"files": self.files} if self.files else {})},
             model_ids=[str(model["id"]) for model in registered],
         )
         if not held:
@@ -72,6 +75,6 @@ class JobResult:
 def _described(store: ArtefactStore, directory: Path, path: str) -> dict[str, Any]:
     file = (directory / path).resolve()
     if not file.is_relative_to(directory.resolve()):
-        raise ValueError(f"a model's file must be of its attempt: {path!r}")
+        raise ValueError(f"a file must be of its attempt: {path!r}")
     stored = store.describe(directory / path)
     return {"uri": stored.uri, "sha256": stored.sha256, "size_bytes": stored.size_bytes}

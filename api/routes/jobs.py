@@ -244,7 +244,18 @@ def finished_job(session: Session, owner: str, job_id: str) -> tuple[Job, dict[s
         raise Conflict(f"The job failed: {reason}")
     if job.status == JobStatus.CANCELLED:
         raise Conflict("The job was cancelled; there is no result.")
-    return job, jobs.result(job_id) or {}
+    return job, _with_links(job_id, jobs.result(job_id) or {})
+
+
+def _with_links(job_id: str, result: dict[str, Any]) -> dict[str, Any]:
+    """The result, its files told by where they are downloaded and not by where they are stored."""
+    if "files" not in result:
+        return result
+    files = {
+        what: {"href": f"/v1/jobs/{job_id}/{what}", "sha256": file["sha256"], "size_bytes": file["size_bytes"]}
+        for what, file in result["files"].items()
+    }
+    return result | {"files": files}
 
 
 def _found(job: Job | None) -> Job:

@@ -27,7 +27,8 @@ ELEMENT_TYPES: dict[str, type[np.floating[Any]]] = {"FP32": np.float32, "FP64": 
 SLICE_ROWS = 512
 """Rows of one run: the activations of a larger batch leave the cache, and each run's memory stays bounded."""
 
-QUICK_SECONDS = 0.001
+FEW_ROWS = 32
+QUICK_SECONDS = 0.002
 MOST_QUICK_BYTES = 2**16
 """What may be computed on the event loop: a run of this long, of a body that is parsed as fast."""
 
@@ -43,14 +44,14 @@ class ServingFailure(Problem):
 
 @dataclass(frozen=True)
 class RunTimes:
-    """Seconds of a run of one row and of a whole slice, measured when the model was warmed."""
+    """Seconds of a run of one row and of a few, measured when the model was warmed."""
 
     one_row: float
-    whole_slice: float
+    few_rows: float
 
     def of(self, rows: int) -> float:
         """About how long `rows` will take, by a straight line through the two."""
-        return self.one_row + max(0.0, self.whole_slice - self.one_row) * rows / SLICE_ROWS
+        return self.one_row + max(0.0, self.few_rows - self.one_row) * (rows - 1) / (FEW_ROWS - 1)
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,9 @@ class ServedModel:
         """
         width = max(1, len(self.inputs.columns))
         room = QUICK_SECONDS - self.times.one_row
-        rows = int(room / max(self.times.of(1) - self.times.one_row, 1e-9)) if room > 0 else 0
+        if room < 0:
+            return 0
+        rows = 1 + int(room / max(self.times.of(2) - self.times.one_row, 1e-9))
         return min(MOST_QUICK_BYTES, 8 * width * rows)
 
     def predict(self, rows: ModelRows, check: Callable[[], None] | None = None) -> NDArray[np.float64]:
@@ -242,12 +245,12 @@ class ModelSessions:
 
 
 def _warmed(model: ServedModel) -> ServedModel:
-    """The model after runs of one row and of a whole slice, the shapes that requests have.
+    """The model after runs of one row, of a few and of a whole slice, the shapes that requests have.
 
     The first run allocates; it shows as well whether the graph has the manifest's shape.
     """
     seconds: dict[int, float] = {}
-    for rows, runs in ((1, 5), (SLICE_ROWS, 2)):
+    for rows, runs in ((1, 5), (FEW_ROWS, 5), (SLICE_ROWS, 1)):
         texts = np.full((rows, len(model.inputs.texts)), "", dtype=object) if model.inputs.texts else None
         inputs = ModelRows(np.zeros((rows, len(model.inputs.numbers))), texts)
         for _ in range(runs):
@@ -257,7 +260,7 @@ def _warmed(model: ServedModel) -> ServedModel:
             seconds[rows] = min(seconds.get(rows, math.inf), time.perf_counter() - started)
         if outputs.shape != (rows, len(model.output_names)):
             raise ValueError("the graph has other outputs than its manifest")
-    return replace(model, times=RunTimes(seconds[1], seconds[SLICE_ROWS]))
+    return replace(model, times=RunTimes(seconds[1], seconds[FEW_ROWS]))
 
 
 def _classes(manifest: dict[str, Any]) -> tuple[float | str, ...] | None:

@@ -174,3 +174,9 @@ def count_by_status(session: Session) -> dict[str, int]:
     """Jobs of every owner by status, for the metrics and the queue's cap."""
     rows = session.execute(select(Job.status, func.count()).where(Job.parent_id.is_(None)).group_by(Job.status)).all()
     return {status: jobs for status, jobs in rows}  # noqa: C416  a row is not a pair to a type checker
+
+
+def result_files(session: Session, job_id: str) -> list[str]:
+    """URIs of the files to download that a job left, whoever its owner is."""
+    result = session.scalar(select(Job.result).where(Job.id == job_id)) or {}
+    return [file["uri"] for file in result.get("files", {}).values()]

@@ -37,6 +37,8 @@ class ExperimentResult(BaseModel):
     learned_models: tuple[LearnedModelRecord, ...] = ()
     evaluated_bounds: dict[str, tuple[BoundReport, ...]] = {}
     """Bounds computed for models that existed before, by model id; they replace the model's stored bounds."""
+    files: dict[str, str] = {}
+    """Files to be downloaded, saved through the context: paths by what they are."""
 
 
 class Experiment(Kind, ABC):

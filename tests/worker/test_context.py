@@ -13,8 +13,9 @@ import torch
 
 from models.errors import InvalidData
 from models.run_context import RunContext
-from worker.context import ProcessContext, json_with_infinities, read_table
+from worker.context import ProcessContext, json_with_infinities
 from worker.protocol import Assignment
+from worker.table_files import read_table
 
 
 @pytest.fixture
