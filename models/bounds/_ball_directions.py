@@ -56,12 +56,11 @@ class FeatureBall:
             gram += features.T @ features
         basis = torch.linalg.eigh(gram)
         turned, values = sums @ basis.eigenvectors, basis.eigenvalues.clamp(min=0)
-        found = []
-        for ridge in RIDGES:
-            fit = (turned / (values + ridge * values.mean()).clamp(min=1e-300)) @ basis.eigenvectors.T
-            lengths = torch.linalg.vector_norm(fit, ord=self.order, dim=1, keepdim=True)
-            found.append(self._values(inputs, fit * (radius / lengths.clamp(min=1e-300)).clamp(max=1)))
-        return found
+        damped = [turned / (values + ridge * values.mean()).clamp(min=1e-300) for ridge in RIDGES]
+        fits = torch.cat(damped) @ basis.eigenvectors.T
+        lengths = torch.linalg.vector_norm(fits, ord=self.order, dim=1, keepdim=True)
+        shrunk = fits * (radius / lengths.clamp(min=1e-300)).clamp(max=1)
+        return list(self._values(inputs, shrunk).split(len(labels)))
 
     def _sums(self, inputs: Inputs, weights: Values) -> Float[Tensor, "draws m"]:
         """sum_i v_i phi(x_i), in blocks of rows."""

@@ -44,8 +44,9 @@ def searched_loss_complexity(subject: BoundSubject, rows: Rows, ball: FeatureBal
     model = _unclipped(subject, rows)
     starts = (model, torch.zeros_like(model))
     best = torch.stack([aligned(start.expand_as(signs)) for start in starts]).amax(dim=0)
-    for slope in (model - labels, middle - labels, torch.ones_like(labels)):
-        towards = radius * ball.aligned(rows.sample.inputs, signs * slope)
+    slopes = (model - labels, middle - labels, torch.ones_like(labels))
+    towards_all = radius * ball.aligned(rows.sample.inputs, torch.cat([signs * slope for slope in slopes]))
+    for towards in towards_all.split(draws):
         for start in starts:
             for share in SHARES:
                 best = torch.maximum(best, aligned((1 - share) * start + share * towards))
