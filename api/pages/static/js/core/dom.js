@@ -47,7 +47,7 @@ export function table(caption, headings, rows, numeric = new Set(), look = "") {
   const side = (index) => (numeric.has(index) ? "number" : null);
   return element(
     "div",
-    { class: `scroll ${look}`, role: "region", "aria-label": caption, tabindex: "0" },
+    { class: `scroll ${look}`, role: "region", "aria-label": `${caption}, a table`, tabindex: "0" },
     element(
       "table",
       {},

@@ -21,11 +21,12 @@ function stacked(cells, axis, terms) {
 }
 
 /** The figure over one axis of a grid. */
-export function budgetFigure(grid, axis) {
+export function budgetFigure(grid, axis, level = "h3") {
   const { symbol, across, fixedSymbol } = AXES[axis];
   const { terms } = grid;
   const sum = totalName(terms);
   return plate({
+    level,
     title: `Error budget over ${symbol}`,
     name: `${grid.space}-budget-over-${symbol}`,
     choices: [fixedChoice(grid, axis)],

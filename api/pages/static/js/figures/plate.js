@@ -32,6 +32,11 @@ function chooser(choice, changed) {
 function drawn(svg, label) {
   const plot = svg.tagName === "FIGURE" ? svg.querySelector("svg:last-of-type") : svg;
   for (const style of plot.querySelectorAll("style")) style.remove();
+  // Parts of an image have no names of their own.
+  for (const part of plot.querySelectorAll("[aria-label]")) {
+    part.dataset.mark = part.getAttribute("aria-label");
+    part.removeAttribute("aria-label");
+  }
   plot.setAttribute("class", "plot");
   plot.setAttribute("role", "img");
   plot.setAttribute("aria-label", label);
@@ -42,7 +47,7 @@ function drawn(svg, label) {
  * The figure. `view(values)` gives, for the chosen values, `{draw(width), columns, rows, legend, note}`.
  * `choices`: [{name, label, options: [[value, label], ...], value}].
  */
-export function plate({ title, name, view, choices = [], wide = false, level = "h4" }) {
+export function plate({ title, name, view, choices = [], wide = false, level = "h3" }) {
   const values = Object.fromEntries(choices.map((choice) => [choice.name, choice.value]));
   const drawing = element("div", { class: "drawing" });
   const legend = element("ul", { class: "legend" });

@@ -21,19 +21,22 @@ function python(spec) {
   return `import httpx\n\nclient = httpx.Client(base_url="${location.origin}"${key}, timeout=90)\nspec = ${pythonLiteral(spec)}\njob = client.post("/v1/jobs", json={"spec": spec}).raise_for_status().json()\nwhile job["status"] in ("queued", "running"):\n    job = client.get(f"/v1/jobs/{job['id']}", params={"wait": 60}).json()\nresult = client.get(f"/v1/jobs/{job['id']}/result").raise_for_status().json()\n`;
 }
 
-/** A block of code with a button that copies it. */
-export function codeBlock(label, text) {
+/** A folded block of code with a button that copies it: {node, show(text)}; new text leaves it folded or open. */
+export function codeBlock(label, text = "") {
+  const code = element("pre", { tabindex: "0", role: "region", "aria-label": label }, text);
   const button = element("button", { type: "button", class: "small" }, "Copy");
   button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(text);
+    await navigator.clipboard.writeText(code.textContent);
     button.textContent = "Copied";
     announce(`${label} is copied.`);
     setTimeout(() => (button.textContent = "Copy"), 1500);
   });
-  return element("details", { class: "code-block" }, element("summary", {}, label), element("div", { class: "code-around" }, button, element("pre", { tabindex: "0", "aria-label": label }, text)));
+  const node = element("details", { class: "code-block" }, element("summary", {}, label), element("div", { class: "code-around" }, button, code));
+  return { node, show: (shown) => (code.textContent = shown) };
 }
 
-/** The job in both languages. */
-export function jobSnippets(spec) {
-  return [codeBlock("As curl", curl(spec)), codeBlock("As Python", python(spec))];
+/** The job in both languages: {nodes, show(spec)}. */
+export function jobSnippets() {
+  const blocks = [[codeBlock("As curl"), curl], [codeBlock("As Python"), python]];
+  return { nodes: blocks.map(([block]) => block.node), show: (spec) => blocks.forEach(([block, written]) => block.show(written(spec))) };
 }

@@ -4,7 +4,12 @@ import { startPage } from "../core/shell.js";
 
 const input = document.getElementById("filter");
 const status = document.getElementById("filter-count");
-const kinds = [...document.querySelectorAll("article.kind")].map((node) => ({ node, text: node.textContent.toLowerCase() }));
+const kinds = [...document.querySelectorAll("article.kind")].map((node) => ({ node, text: searched(node) }));
+
+/** What is in view; parameters and examples name other kinds. */
+function searched(node) {
+  return [...node.children].filter((part) => part.tagName !== "DETAILS").map((part) => part.textContent).join(" ").toLowerCase();
+}
 
 function apply() {
   const wanted = input.value.toLowerCase().split(/\s+/).filter(Boolean);

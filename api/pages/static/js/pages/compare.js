@@ -57,7 +57,7 @@ async function compare() {
   try {
     const found = (await Promise.all(ids.map(gridsOf))).flat().map((grid, i) => ({ ...grid, color: `var(--series-${1 + (i % COLORS)})` }));
     if (mine !== turn) return undefined;
-    const budgets = found.map((grid) => element("div", {}, element("h3", {}, grid.title), budgetFigure(grid, hasAxis(grid, "sample_size") ? "sample_size" : "width")));
+    const budgets = found.map((grid) => element("div", {}, element("h3", {}, grid.title), budgetFigure(grid, hasAxis(grid, "sample_size") ? "sample_size" : "width", "h4")));
     return fill(place, element("section", { "aria-label": "Best cells" }, element("h2", {}, "At their best"), bestTable(found)), element("section", { "aria-label": "Figure" }, element("div", { class: "plates" }, comparisonFigure(found))), element("section", { "aria-label": "Budgets" }, element("h2", {}, "Error budgets"), element("div", { class: "plates" }, budgets)));
   } catch (problem) {
     return fill(place, problemNotice(problem, compare));

@@ -10,7 +10,7 @@ import { resultView } from "../views/result.js";
 const place = document.getElementById("job");
 const path = `/v1/jobs/${encodeURIComponent(place.dataset.job)}`;
 const ACTIVE = ["queued", "running"];
-const parts = Object.fromEntries(["head", "actions", "body", "foot"].map((name) => [name, element("div", { class: `job-${name}` })]));
+const parts = Object.fromEntries(["head", "actions", "body", "foot"].map((name) => [name, element("div", { class: `part-${name}` })]));
 
 function action(label, run, look = null) {
   const button = element("button", { type: "button", class: look, on: { click: () => act(button, run) } }, label);
@@ -93,6 +93,7 @@ async function show() {
     if (compare) compare.hidden = !cells.length;
     return fill(parts.body, resultView(result, cells));
   } catch (problem) {
+    if (!parts.head.hasChildNodes()) fill(parts.head, element("h1", {}, "Job"));
     return fill(parts.body, problemNotice(problem, show));
   }
 }

@@ -81,7 +81,7 @@ async function show() {
       ...boundsView(model.bounds),
     );
   } catch (problem) {
-    fill(place, problemNotice(problem, show));
+    fill(place, element("h1", {}, name), problemNotice(problem, show));
   }
 }
 

@@ -10,6 +10,7 @@ import { jobSnippets } from "../forms/snippets.js";
 const PAUSE_MS = 350;
 const places = Object.fromEntries(["kinds", "form", "plan", "code", "problems"].map((name) => [name, document.getElementById(name)]));
 const submit = document.getElementById("submit");
+const snippets = jobSnippets();
 let form = null;
 let turn = 0;
 let timer = null;
@@ -41,7 +42,7 @@ function showProblem(problem) {
 async function plan() {
   const mine = ++turn;
   const spec = form.read();
-  fill(places.code, jobSnippets(spec));
+  snippets.show(spec);
   try {
     const answer = await post("/v1/jobs?dry_run=true", { spec });
     if (mine !== turn) return;
@@ -104,5 +105,6 @@ document.getElementById("new-job").addEventListener("submit", async (event) => {
     showProblem(problem);
   }
 });
+fill(places.code, snippets.nodes);
 startPage();
 start();

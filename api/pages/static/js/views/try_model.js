@@ -82,6 +82,6 @@ export async function tryView(model) {
   const v2 = `curl ${location.origin}/v2/models/${model.name}/infer --json '${JSON.stringify(inferBody(metadata, row))}'`;
   return [
     element("section", { "aria-labelledby": "try" }, element("h2", { id: "try" }, "Try a prediction"), form),
-    element("section", { "aria-labelledby": "embed" }, element("h2", { id: "embed" }, "From another program"), codeBlock("/v1 with curl", v1), codeBlock("/v2, the Open Inference Protocol, with curl", v2)),
+    element("section", { "aria-labelledby": "embed" }, element("h2", { id: "embed" }, "From another program"), codeBlock("/v1 with curl", v1).node, codeBlock("/v2, the Open Inference Protocol, with curl", v2).node),
   ];
 }
