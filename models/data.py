@@ -14,6 +14,7 @@ from models.plan import TableShape
 from models.problems import Problem, SyntheticProblem, split_table
 from models.randomness import Randomness
 from models.table_columns import ChosenColumns, Missing, choose_columns
+from models.table_splits import HeldOut, TableSplits, automatic_folds, check_folds, table_folds
 from models.targets import AnyTarget
 
 if TYPE_CHECKING:
@@ -112,6 +113,34 @@ class DatasetData(_Data):
         columns = self.columns(table.shape(self.category_columns))
         return split_table(table, columns, self.test_fraction, self.test_rows, randomness)
 
+    def splits(
+        self, context: "RunContext", folds: int | None, largest_sample: int, randomness: Randomness
+    ) -> TableSplits:
+        """The table in as many folds as `fold_count` says; one is the split of `problem`."""
+        table = context.table(self.dataset_id)
+        shape = table.shape(self.category_columns)
+        columns = self.columns(shape)
+        count = self.fold_count(shape, folds, largest_sample)
+        if count == 1:
+            return HeldOut(split_table(table, columns, self.test_fraction, self.test_rows, randomness))
+        return table_folds(table, columns, count)
+
+    def fold_count(self, table: TableShape, folds: int | None, largest_sample: int) -> int:
+        """V, before anything is read. None: automatic, and 1 where the test rows are named.
+
+        Raises:
+            InvalidData: a fold would have fewer than two rows.
+        """
+        rows = self.columns(table).labelled_rows(table)
+        if folds is None:
+            return 1 if self.test_rows is not None else automatic_folds(rows, self._held_out(rows), largest_sample)
+        if folds > 1:
+            check_folds(rows, folds)
+        return folds
+
+    def _held_out(self, labelled: int) -> int:
+        return max(1, round(self.test_fraction * labelled))
+
     def shape(self, tables: Mapping[str, TableShape]) -> tuple[int, int, int | None]:
         """From the stored description; d, k and the rows are exact or upper bounds.
 
@@ -122,7 +151,7 @@ class DatasetData(_Data):
         columns = self.columns(table)
         labelled = columns.labelled_rows(table)
         if self.test_rows is None:
-            training, field = labelled - max(1, round(self.test_fraction * labelled)), "test_fraction"
+            training, field = labelled - self._held_out(labelled), "test_fraction"
         else:
             if max(self.test_rows) >= table.rows:
                 raise InvalidData(f"Test row {max(self.test_rows)} is outside 0..{table.rows - 1}.", "/data/test_rows")

@@ -172,7 +172,7 @@ def split_table(
     Raises:
         InvalidData: one side of the split would be empty.
     """
-    labelled = _labelled_rows(table, columns)
+    labelled = labelled_rows(table, columns)
     if test_rows is not None:
         outside = [row for row in test_rows if not 0 <= row < table.rows]
         if outside:
@@ -188,8 +188,15 @@ def split_table(
         detail = f"{len(labelled)} rows with a label cannot be split into training and test rows."
         raise InvalidData(detail, "/data/test_fraction" if test_rows is None else "/data/test_rows")
     training, test = labelled[~in_test], labelled[in_test]
-    encoding = learn_encoding(table, columns.features, columns.categories, training)
     classes = category_of(table, columns.targets[0], training) if columns.classification else None
+    return table_problem(table, columns, training, test, classes)
+
+
+def table_problem(
+    table: Table, columns: ChosenColumns, training: torch.Tensor, test: torch.Tensor, classes: CategoryColumn | None
+) -> TabularProblem:
+    """The named rows, in this order; what depends on the values of inputs is learnt from the training rows."""
+    encoding = learn_encoding(table, columns.features, columns.categories, training)
 
     def sample(rows: torch.Tensor) -> Sample:
         inputs = encoding.encode(raw_rows(table, columns.features, rows))
@@ -206,11 +213,12 @@ def split_table(
         test=sample(test),
         classes=classes,
         unused_columns=tuple(name for name in table.order if name not in named),
-        unlabelled_rows=table.rows - len(labelled),
+        unlabelled_rows=table.rows - len(labelled_rows(table, columns)),
     )
 
 
-def _labelled_rows(table: Table, columns: ChosenColumns) -> torch.Tensor:
+def labelled_rows(table: Table, columns: ChosenColumns) -> torch.Tensor:
+    """The rows without a missing label, in file order."""
     present = torch.ones(table.rows, dtype=torch.bool)
     for name in columns.targets:
         if name in table.texts:

@@ -10,8 +10,9 @@ each with a, c >= 0 by weighted least squares, weights 1/Var(r_j); b over a grid
 squares with Gaussian features (Hastie et al., 2022), where a = m c. The forms are averaged with weights
 exp(-chi^2/2 - p), p the number of parameters (Akaike). Bootstrap draws take seeds and test rows with replacement, all
 sizes together, because neighbouring sizes share both; each refits every form and picks one by its weight, so that the
-spread of the draws holds the disagreement of the forms too. Nothing proves that the risk follows any of them: the
-method is "extrapolated".
+spread of the draws holds the disagreement of the forms too. Where rows also train for each other (cross-validation) the
+draws are spread further by one factor, so that they are not closer than the error bars that say so. Nothing proves that
+the risk follows any of these forms: the method is "extrapolated".
 """
 
 import math
@@ -48,6 +49,7 @@ class LearningCurve:
     weights: Float[Tensor, "draws forms"]
     chosen: Tensor
     randomness: Randomness
+    widening: float = 1.0
 
     def at(self, sample_size: float | int) -> Estimate:
         """The risk at n, infinity included. The error is the root mean square distance of the draws to the value."""
@@ -59,7 +61,9 @@ class LearningCurve:
 
     def excess(self, losses: Float[Tensor, "seeds rows"]) -> Estimate:
         """The mean of losses on the same seeds and rows minus the limit, draw by draw with the same resamples."""
-        means = bootstrapped_risks(losses.to(torch.float64)[:, None], self.randomness, len(self.chosen))[:, 0]
+        means = bootstrapped_risks(losses.to(torch.float64)[:, None], self.randomness, len(self.chosen), self.widening)[
+            :, 0
+        ]
         return _extrapolated(means - self._values(math.inf))
 
     def _values(self, sample_size: float | int) -> Float[Tensor, " draws"]:
@@ -77,11 +81,13 @@ def fit_learning_curve(
     randomness: Randomness,
     coefficients: int | None = None,
     draws: int = DRAWS,
+    widening: float = 1.0,
 ) -> LearningCurve | None:
     """The curve through the mean losses of each seed, size and test row; None with fewer than three sizes.
 
     `coefficients`: m of linear least squares, whose sizes up to m are left out (its risk peaks at n = m), None
-    otherwise. Random streams: `bootstrap_seeds`, `bootstrap_rows`, `bootstrap_forms`.
+    otherwise. `widening`: what the draws' distance from the data is multiplied by. Random streams: `bootstrap_seeds`,
+    `bootstrap_rows`, `bootstrap_forms`.
     """
     sizes = torch.tensor(sample_sizes, dtype=torch.float64)
     if coefficients is not None:
@@ -89,7 +95,7 @@ def fit_learning_curve(
         sizes, losses = sizes[kept], losses[:, kept]
     if len(sizes) < FEWEST_SIZES:
         return None
-    risks = bootstrapped_risks(losses.to(torch.float64), randomness, draws)
+    risks = bootstrapped_risks(losses.to(torch.float64), randomness, draws, widening)
     spread = risks[1:].std(dim=0).clamp(min=RELATIVE_FLOOR * float(risks[0].abs().max().clamp(min=1e-300)))
     fits = [_power(sizes, risks, spread), _inverse(sizes, risks, spread, 0.0)]
     shifts = [0.0, 0.0]
@@ -100,7 +106,7 @@ def fit_learning_curve(
     weights = torch.softmax(-scores, dim=1)
     chosen = torch.multinomial(weights[1:], 1, generator=randomness.generator("bootstrap_forms")).flatten()
     places = torch.tensor(shifts, dtype=torch.float64)
-    return LearningCurve(floors, factors, exponents, places, weights, chosen, randomness)
+    return LearningCurve(floors, factors, exponents, places, weights, chosen, randomness, widening)
 
 
 def _extrapolated(values: Float[Tensor, " draws"]) -> Estimate:
@@ -108,13 +114,16 @@ def _extrapolated(values: Float[Tensor, " draws"]) -> Estimate:
     return Estimate(value=float(values[0]), standard_error=error, method="extrapolated")
 
 
-def bootstrapped_risks(losses: Float[Tensor, "s j i"], randomness: Randomness, draws: int) -> Float[Tensor, "draws j"]:
+def bootstrapped_risks(
+    losses: Float[Tensor, "s j i"], randomness: Randomness, draws: int, widening: float = 1.0
+) -> Float[Tensor, "draws j"]:
     """Mean risks by size: of the data in row 0, then of resampled seeds and rows."""
     seeds, _, rows = losses.shape
     by_seed = _counts(seeds, draws, randomness.generator("bootstrap_seeds"))
     by_row = _counts(rows, draws, randomness.generator("bootstrap_rows"))
     means = torch.einsum("sji,bi->bsj", losses, by_row)
-    return (means * by_seed[:, :, None]).sum(dim=1)
+    risks = (means * by_seed[:, :, None]).sum(dim=1)
+    return risks if widening == 1 else risks[:1] + widening * (risks - risks[:1])
 
 
 def _counts(size: int, draws: int, generator: torch.Generator) -> Float[Tensor, "draws size"]:

@@ -47,8 +47,10 @@ def surface_of_outcomes(
 ) -> RiskSurface:
     """Bootstrap draws of seeds and test rows, the same ones for every width and size (streams `bootstrap_*`)."""
     trained: dict[Place, Draws] = {}
+    # One factor for all widths, so that what they have in common still cancels in their differences.
+    widening = max(outcome.rotation.widening(outcome.trained) for outcome in outcomes.values())
     for width, outcome in outcomes.items():
-        risks = bootstrapped_risks(outcome.trained, randomness.child("advice"), DRAWS)
+        risks = bootstrapped_risks(outcome.trained, randomness.child("advice"), DRAWS, widening)
         trained |= {(width, size): risks[:, place] for place, size in enumerate(outcome.sample_sizes)}
     return _surface(cells, space, trained, {}, 0.0)
 

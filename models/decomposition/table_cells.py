@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from models.decomposition.advice import Advice
-from models.decomposition.table_curves import TableCurves, table_curves, two_way
+from models.decomposition.table_curves import TableCurves, table_curves
 from models.decomposition.table_grid import TableOutcome
 from models.decomposition.terms import DecompositionCell
 from models.estimates import Estimate, Method, in_words
@@ -58,18 +58,18 @@ def table_grid_estimates(
 
 def table_estimates(outcome: TableOutcome, place: int, curves: TableCurves, noise: Estimate | None) -> dict[str, Any]:
     """The estimated fields of the cell at `outcome.sample_sizes[place]`, before the grid advises."""
-    trained, best = outcome.trained[:, place], outcome.best_on_sample[:, place]
+    trained, best, rotation = outcome.trained, outcome.best_on_sample, outcome.rotation
     # Only a linear space's f~ is the minimiser itself.
     method: Method = "monte_carlo" if outcome.coefficients is not None else "best_of_restarts"
     limit = None if curves.limit is None else curves.limit.at(math.inf)
     estimation = approximation = None
     if limit is not None and curves.limit is not None:
-        estimation = curves.limit.excess(best)
+        estimation = curves.limit.excess(best[:, place])
         if noise is not None:
             error = math.hypot(limit.standard_error or 0.0, noise.standard_error or 0.0)
             approximation = Estimate(value=limit.value - noise.value, standard_error=error, method="extrapolated")
-    optimization = two_way(trained - best, method)
-    gap = two_way(trained - outcome.trained_empirical[:, place, None])
+    optimization = rotation.estimate(trained - best, place, method)
+    empirical = rotation.by_row(outcome.trained_empirical)
     return {
         "seeds": len(trained),
         "squared_norms": {},
@@ -77,13 +77,13 @@ def table_estimates(outcome: TableOutcome, place: int, curves: TableCurves, nois
         "risks": _known(
             noise=noise if approximation is not None else None,
             best_in_space=limit,
-            best_on_sample=two_way(best, method),
-            trained=two_way(trained),
-            trained_empirical=_over_seeds(outcome.trained_empirical[:, place]),
+            best_on_sample=rotation.estimate(best, place, method),
+            trained=rotation.estimate(trained, place),
+            trained_empirical=_over_seeds(empirical[:, place].mean(dim=1)),
         ),
         "risks_by_seed": {
-            "best_on_sample": tuple(best.mean(dim=1).tolist()),
-            "trained": tuple(trained.mean(dim=1).tolist()),
+            "best_on_sample": tuple(best[:, place].mean(dim=1).tolist()),
+            "trained": tuple(trained[:, place].mean(dim=1).tolist()),
         },
         "risk_terms": _known(
             approximation=approximation,
@@ -91,7 +91,7 @@ def table_estimates(outcome: TableOutcome, place: int, curves: TableCurves, nois
             estimation=estimation,
             optimization=optimization,
         ),
-        "generalization_gap": gap,
+        "generalization_gap": rotation.estimate(trained - empirical, place),
         "advice": Advice(buy="nothing", because="Buy nothing: one cell of a table tells of no purchase."),
     }
 

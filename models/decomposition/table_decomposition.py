@@ -1,20 +1,24 @@
 """The decomposition of a whole grid on a table: every space, width and sample size, put together for the result."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from models.decomposition.cost import decomposition_plan
 from models.decomposition.progress import GridProgress
 from models.decomposition.purchases import advised
+from models.decomposition.reference_training import ReferenceBudget
 from models.decomposition.requested_risk import answered
 from models.decomposition.risk_draws import surface_of_outcomes
 from models.decomposition.table_cells import pure_noise, table_grid_estimates, table_reading, table_row
-from models.decomposition.table_grid import TableSetting, table_width, whole
+from models.decomposition.table_grid import TableSetting, table_width
 from models.decomposition.terms import DecompositionCell
+from models.errors import InvalidData
 from models.hypothesis_spaces.base import HypothesisSpace
 from models.learners.base import Learner
-from models.problems import TabularProblem
+from models.plan import Plan
 from models.randomness import Randomness
+from models.table_splits import largest_fold
 
 Place = Callable[[HypothesisSpace, Learner, int, int, int], dict[str, Any]]
 """What a cell is the cell of: (space at its width, learner, dimension, width, sample size) to the fields' names."""
@@ -29,7 +33,6 @@ class TableDecomposition:
 
 
 def decompose_table(
-    problem: TabularProblem,
     pairs: Sequence[tuple[HypothesisSpace, Learner]],
     widths: Sequence[int],
     setting: TableSetting,
@@ -46,7 +49,9 @@ def decompose_table(
         Stopped: the context asked for it.
     """
     polls = progress.poll("training"), progress.poll("reference"), progress.unit_done
-    noise = pure_noise(whole(problem))
+    splits, every_row = setting.splits, setting.splits.every_row()
+    noise, shape = pure_noise(every_row), (every_row.inputs.shape[1], every_row.labels.shape[1])
+    measured = measured_by(splits.folds, splits.scored_rows)
     cells: list[DecompositionCell] = []
     readings: list[dict[str, Any]] = []
     for space, learner in pairs:
@@ -54,18 +59,63 @@ def decompose_table(
         estimates = table_grid_estimates(outcomes, noise, randomness)
         unadvised = []
         for (width, size), found in estimates.items():
-            named = place(space.with_width(width), learner, problem.training.inputs.shape[1], width, size)
+            named = place(space.with_width(width), learner, shape[0], width, size)
             unadvised.append(DecompositionCell(**named, **found))
         surface = surface_of_outcomes(outcomes, unadvised, space, randomness)
         of_space = advised(unadvised, surface)
-        shape = problem.training.inputs.shape[1], problem.training.labels.shape[1]
         asked = answered(requested, surface, space, learner, shape)
-        readings.append({"hypothesis_space": space.kind, "reading": table_reading(of_space), **asked})
+        readings.append({"hypothesis_space": space.kind, "reading": f"{table_reading(of_space)} {measured}", **asked})
         cells += of_space
     summary = {
         "cells": [table_row(cell) for cell in cells],
         "readings": readings,
-        "held_out_size": problem.test.size,
-        "standard_errors_cover": ["test rows", "seeds"] if len(setting.seeds) > 1 else ["test rows"],
+        "held_out_size": splits.scored_rows,
+        "cross_validated": splits.folds if splits.folds > 1 else None,
+        "standard_errors_cover": _covered(splits.folds, len(setting.seeds)),
     }
     return TableDecomposition(tuple(cells), summary)
+
+
+def table_plan(
+    rows: Sequence[tuple[Sequence[HypothesisSpace], Learner]],
+    dimension: int,
+    outputs: int,
+    sample_sizes: Sequence[int],
+    seeds: int,
+    folds: int,
+    scored_rows: int,
+    budget: ReferenceBudget,
+) -> Plan:
+    """The cost of one seed and fold, seeds x folds times; no function is sought by fresh rows: there are none.
+
+    Beside the memory of one, the losses of f^ and f~ at every scored row are kept for all widths of a space.
+
+    Raises:
+        InvalidData: a space does not exist in this dimension.
+    """
+    reasons = [space.check_dimension(dimension) for spaces, _ in rows for space in spaces]
+    for reason in reasons:
+        if reason is not None:
+            raise InvalidData(reason, "/widths")
+    budget = replace(budget, population_steps=0, projection_rows=0, projection_floor=0)
+    tested = largest_fold(scored_rows, folds)
+    one = decomposition_plan(rows, dimension, outputs, sample_sizes, 1, tested, budget)
+    kept = 2 * seeds * len(sample_sizes) * scored_rows * max(len(spaces) for spaces, _ in rows)
+    return Plan(
+        parameters=one.parameters,
+        peak_memory_bytes=one.peak_memory_bytes + 8 * kept,
+        floating_point_operations=seeds * folds * one.floating_point_operations,
+        estimated_seconds=seeds * folds * one.estimated_seconds,
+    )
+
+
+def measured_by(folds: int, rows: int) -> str:
+    """How risks were measured, as a sentence."""
+    if folds == 1:
+        return f"Risks are measured on {rows} held-out rows."
+    return f"Risks are measured by cross-validation: each of {rows} rows tests once for every seed, in {folds} folds."
+
+
+def _covered(folds: int, seeds: int) -> list[str]:
+    sources = ["test rows"] if folds == 1 else ["test rows", "training rows"]
+    return [*sources, "seeds"] if seeds > 1 else sources

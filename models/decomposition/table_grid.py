@@ -1,60 +1,82 @@
-"""The functions of a decomposition on a table, where f* is unknown: f^ and f~ of every sample size, on test rows."""
+"""Grids on a table: the learner and the best on the sample at every width and sample size, measured on rows unseen.
+
+f~ minimises the empirical risk over the space: minimum-norm least squares where the space is linear, elsewhere the
+best of restarts and of f^ itself, so that R_n(f~) <= R_n(f^). The samples of a seed and fold are nested in n.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from models.arrays import Parameters
 from models.decomposition.best_approximation import best_on_sample, least_squares_on_samples
 from models.decomposition.reference_training import ReferenceBudget
+from models.decomposition.rotation import Rotation
 from models.hypothesis_spaces.base import HypothesisSpace, LinearSpace
 from models.learned_model import LearnedModel
 from models.learners.base import Advance, Learner
-from models.problems import TabularProblem
 from models.randomness import Randomness
 from models.risks import predictions, squared_losses
 from models.samples import Sample
-from models.scaling import AffineScaling, standardisation
+from models.scaling import standardisation
+from models.table_splits import TableSplits
 
 
 @dataclass(frozen=True)
 class TableSetting:
     """What the cells of a grid on a table have in common; label units.
 
-    `pool`: the training rows; the sample of a seed is the first n of them in the seed's order (stream
-    `training_order`). Inputs and labels are standardised once, by the whole pool: a scaling learnt from each sample
-    would change the space with the sample.
+    The sample of a seed and fold is the first n of the split's training rows. Inputs and labels are standardised by
+    all training rows of the split: a scaling learnt from each sample would change the space with the sample.
     """
 
-    pool: Sample
-    test: Sample
+    splits: TableSplits
     sample_sizes: tuple[int, ...]
     seeds: tuple[Randomness, ...]
     budget: ReferenceBudget
     device: str = "cpu"
 
     @property
-    def scalings(self) -> tuple[AffineScaling, AffineScaling]:
-        """Of inputs and of labels."""
-        return standardisation(self.pool.inputs), standardisation(self.pool.labels)
+    def ascending(self) -> tuple[int, ...]:
+        """The sample sizes in order."""
+        return tuple(sorted(self.sample_sizes))
+
+
+@dataclass(frozen=True)
+class FoldOutcome:
+    """One seed and fold of a width: squared losses in label units of f^ and of f~ (first index) and empirical risks.
+
+    `places`: which of the scored rows the columns of `losses` are. `coefficients`: m where f~ is linear least squares.
+    """
+
+    places: Int[Tensor, " i"]
+    losses: Float[Tensor, "2 j i"]
+    empirical: Float[Tensor, "2 j"]
+    coefficients: int | None
 
 
 @dataclass(frozen=True)
 class TableOutcome:
-    """Squared losses in label units of f^ and f~ by seed, sample size and test row, and their empirical risks.
+    """Squared losses in label units of f^ and f~ by seed, sample size and scored row, and empirical risks by fold.
 
     `coefficients`: m where f~ is linear least squares, None otherwise.
     """
 
-    sample_sizes: tuple[int, ...]
+    rotation: Rotation
     trained: Float[Tensor, "s j i"]
     best_on_sample: Float[Tensor, "s j i"]
-    trained_empirical: Float[Tensor, "s j"]
-    best_on_sample_empirical: Float[Tensor, "s j"]
+    trained_empirical: Float[Tensor, "s j v"]
+    best_on_sample_empirical: Float[Tensor, "s j v"]
     coefficients: int | None
+
+    @property
+    def sample_sizes(self) -> tuple[int, ...]:
+        """Ascending."""
+        return self.rotation.sample_sizes
 
 
 def table_width(
@@ -67,54 +89,87 @@ def table_width(
 ) -> TableOutcome:
     """One width, every sample size in ascending order. Polls and errors as in a grid with a known target.
 
-    Linear spaces are computed in float64, others in float32.
-
     Raises:
         TrainingDiverged: from the learner.
         Stopped: from a callback.
     """
-    sizes = tuple(sorted(setting.sample_sizes))
+    outcomes = [
+        fold_outcome(space, learner, setting, randomness, fold, training, reference, unit_done)
+        for randomness, fold in product(setting.seeds, range(setting.splits.folds))
+    ]
+    return merged(outcomes, setting)
+
+
+def fold_outcome(
+    space: HypothesisSpace,
+    learner: Learner,
+    setting: TableSetting,
+    randomness: Randomness,
+    fold: int,
+    training: Advance,
+    reference: Advance,
+    unit_done: Callable[[], None],
+) -> FoldOutcome:
+    """One seed and fold of one width: a function of these alone. Draws and restarts are those of the seed.
+
+    Linear spaces are computed in float64, others in float32. Errors as in `table_width`.
+    """
+    sizes, split = setting.ascending, setting.splits.split(randomness, fold)
+    inputs, labels = standardisation(split.training.inputs), standardisation(split.training.labels)
     space = space.for_sample(sizes[-1], standardised=True)
     dtype = torch.float64 if space.linear else torch.float32
-    shape = len(setting.seeds), len(sizes)
-    losses = torch.empty(2, *shape, setting.test.size, dtype=torch.float64)
-    empirical = torch.empty(2, *shape, dtype=torch.float64)
+    raw = split.training.first(sizes[-1])
+    sample = Sample(inputs.apply(raw.inputs), labels.apply(raw.labels)).to(dtype, setting.device)
+
+    def drawn(stream: str) -> Parameters:
+        draw = space.draw_on(sample.inputs, sample.labels.shape[1], randomness.child(stream), dtype)
+        return {name: value.to(setting.device) for name, value in draw.items()}
+
+    start = drawn("draw")
+    minimisers: dict[int, Parameters] = {}
     coefficients = None
-    for seed, randomness in enumerate(setting.seeds):
-        inputs, labels = setting.scalings
-        order = torch.randperm(setting.pool.size, generator=randomness.generator("training_order"))[: sizes[-1]]
-        raw = Sample(setting.pool.inputs[order], setting.pool.labels[order])
-        sample = Sample(inputs.apply(raw.inputs), labels.apply(raw.labels)).to(dtype, setting.device)
-
-        def drawn(stream: str, randomness: Randomness = randomness, sample: Sample = sample) -> Parameters:
-            draw = space.draw_on(sample.inputs, sample.labels.shape[1], randomness.child(stream), dtype)
-            return {name: value.to(setting.device) for name, value in draw.items()}
-
-        start = drawn("draw")
-        minimisers: dict[int, Parameters] = {}
-        if isinstance(space, LinearSpace):
-            minimisers = least_squares_on_samples(space, start, sample, sizes)
-            coefficients = start["coefficients"].shape[0]
-        for place, size in enumerate(sizes):
-            rows = sample.first(size)
-            learned = learner.fit(space, rows, randomness.child("learning"), training, start).parameters
-            if size not in minimisers:
-                frozen = {name: value for name, value in start.items() if name not in space.trainable}
-                starts = [{**drawn(f"restart_{index}"), **frozen} for index in range(setting.budget.restarts)]
-                streams = randomness.child("best_on_sample")
-                minimisers[size] = best_on_sample(space, rows, starts, learned, setting.budget, streams, reference)
-            for kind, parameters in enumerate((learned, minimisers[size])):
-                model = LearnedModel(space, parameters, inputs, labels)
-                losses[kind, seed, place] = _losses(model, setting.test, setting.device)
-                empirical[kind, seed, place] = _losses(model, raw.first(size), setting.device).mean()
-            unit_done()
-    return TableOutcome(sizes, losses[0], losses[1], empirical[0], empirical[1], coefficients)
+    if isinstance(space, LinearSpace):
+        minimisers = least_squares_on_samples(space, start, sample, sizes)
+        coefficients = start["coefficients"].shape[0]
+    losses = torch.empty(2, len(sizes), split.test.size, dtype=torch.float64)
+    empirical = torch.empty(2, len(sizes), dtype=torch.float64)
+    for place, size in enumerate(sizes):
+        rows = sample.first(size)
+        learned = learner.fit(space, rows, randomness.child("learning"), training, start).parameters
+        if size not in minimisers:
+            frozen = {name: value for name, value in start.items() if name not in space.trainable}
+            starts = [{**drawn(f"restart_{index}"), **frozen} for index in range(setting.budget.restarts)]
+            streams = randomness.child("best_on_sample")
+            minimisers[size] = best_on_sample(space, rows, starts, learned, setting.budget, streams, reference)
+        for kind, parameters in enumerate((learned, minimisers[size])):
+            model = LearnedModel(space, parameters, inputs, labels)
+            losses[kind, place] = _losses(model, split.test, setting.device)
+            empirical[kind, place] = _losses(model, raw.first(size), setting.device).mean()
+        unit_done()
+    return FoldOutcome(split.places, losses, empirical, coefficients)
 
 
-def whole(problem: TabularProblem) -> Sample:
-    """Training and test rows together."""
-    parts = problem.training, problem.test
-    return Sample(torch.cat([part.inputs for part in parts]), torch.cat([part.labels for part in parts]))
+def merged(outcomes: list[FoldOutcome], setting: TableSetting) -> TableOutcome:
+    """The outcomes of every seed and, within each, of every fold, put together."""
+    folds, sizes = setting.splits.folds, setting.ascending
+    seeds = len(setting.seeds)
+    losses = torch.empty(2, seeds, len(sizes), setting.splits.scored_rows, dtype=torch.float64)
+    tested = torch.empty(seeds, setting.splits.scored_rows, dtype=torch.int64)
+    empirical = torch.empty(2, seeds, len(sizes), folds, dtype=torch.float64)
+    for (seed, fold), outcome in zip(product(range(seeds), range(folds)), outcomes, strict=True):
+        losses[:, seed, :, outcome.places] = outcome.losses
+        tested[seed, outcome.places] = fold
+        empirical[:, seed, :, fold] = outcome.empirical
+    # A fold that misses a level has fewer inputs, and may have fewer coefficients.
+    counts = [outcome.coefficients for outcome in outcomes if outcome.coefficients is not None]
+    return TableOutcome(
+        rotation=Rotation(folds, tested, sizes),
+        trained=losses[0],
+        best_on_sample=losses[1],
+        trained_empirical=empirical[0],
+        best_on_sample_empirical=empirical[1],
+        coefficients=max(counts, default=None),
+    )
 
 
 def _losses(model: LearnedModel, sample: Sample, device: str) -> Float[Tensor, " i"]:

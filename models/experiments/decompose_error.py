@@ -1,7 +1,6 @@
 """Where the error comes from: approximation, estimation and optimization over widths and sample sizes."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
@@ -13,7 +12,7 @@ from models.decomposition.progress import GridProgress
 from models.decomposition.reference_training import BUDGETS, ReferenceSearch
 from models.decomposition.sequential_stopping import SequentialStopping
 from models.decomposition.setting import DecompositionSetting, Polls
-from models.decomposition.table_decomposition import decompose_table
+from models.decomposition.table_decomposition import decompose_table, table_plan
 from models.decomposition.table_grid import TableSetting
 from models.decomposition.target_decomposition import decompose_target
 from models.errors import AssumptionFailed, InvalidData, refuse
@@ -21,14 +20,15 @@ from models.experiments.base import Experiment, ExperimentResult
 from models.hypothesis_spaces import AnyHypothesisSpace, HypothesisSpace
 from models.learners import AnyLearner, Learner
 from models.plan import Plan, TableShape
-from models.problems import SyntheticProblem, TabularProblem
+from models.problems import SyntheticProblem
 from models.randomness import Randomness
 from models.run_context import RunContext
+from models.table_splits import MOST_FOLDS, TableSplits, largest_fold
 
 FEWEST_SEEDS = 8
 """From so many on a first error bar may decide whether seeds are added."""
 MAX_UNITS = 20_000
-"""Trained functions of one job: spaces x widths x sample sizes x seeds."""
+"""Functions to train, with every fold: spaces x widths x sample sizes x seeds."""
 
 
 def _one_or_several(value: Any) -> str:
@@ -59,8 +59,10 @@ class DecomposeError(Experiment):
 
     Seed s uses the random tree of `seed` + s: its sample, draw and learner streams serve every space, width and n.
     All functions are measured at the same test inputs against f* itself; the noise variance is added exactly.
-    On a table f* is unknown: held-out rows measure the risks, R(f_m) is the limit of the learning curve over the
-    `sample_sizes` (three or more), and approximation and noise are one number unless repeated inputs tell the noise.
+    On a table f* is unknown: rows that did not train measure the risks, R(f_m) is the limit of the learning curve over
+    the `sample_sizes` (three or more), and approximation and noise are one number unless repeated inputs tell the
+    noise. With few rows the risks are cross-validated (`folds`): every row tests once in the random order of each
+    seed, and every choice of a learner is made within the training rows of the fold.
     Linear spaces are computed in float64, others in float32.
     """
 
@@ -84,6 +86,15 @@ class DecomposeError(Experiment):
     ] = 20_000
     requested_risk: Annotated[
         float | None, Field(gt=0, le=1e300, description="In label units squared: the cheapest purchase to reach it.")
+    ] = None
+    folds: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=MOST_FOLDS,
+            description="Of a table: V folds of cross-validation, at V times the trainings; 1 holds test_fraction out "
+            "once. None: below 1,000 rows, unless test_rows are named, about 1/test_fraction; else 1.",
+        ),
     ] = None
     # Every kind's class attribute `reference` is its bibliography key; in JSON the field is still called so.
     reference_search: Annotated[ReferenceSearch, Field(alias="reference")] = ReferenceSearch()
@@ -123,6 +134,11 @@ class DecomposeError(Experiment):
             refuse("/seeds", f"Fewer than {FEWEST_SEEDS} seeds do not tell when to stop.")
         if isinstance(self.learner, tuple) and len(learners) != len(self.spaces):
             refuse("/learner", f"{len(learners)} learners cannot be paired with {len(self.spaces)} hypothesis spaces.")
+        if self.folds is not None and self.folds > 1:
+            if not isinstance(self.data, DatasetData):
+                refuse("/folds", "A synthetic target is measured at fresh test inputs; folds are for tables.")
+            if self.data.test_rows is not None:
+                refuse("/folds", "Folds rotate the test rows; test_rows fixes them.")
         for name, values in (("widths", self.widths), ("sample_sizes", self.sample_sizes)):
             if len(set(values)) != len(values):
                 refuse(f"/{name}", "A value is named twice.")
@@ -185,17 +201,20 @@ class DecomposeError(Experiment):
         """The cost of the trainings, of the reference functions and of the common test inputs."""
         dimension, outputs, training = self.data.shape(tables)
         rows = [([space.with_width(width) for width in self.widths], learner) for space, learner in self.pairs]
-        budget, test_size = BUDGETS[self.reference_search.effort], self.test_size
-        if isinstance(self.data, DatasetData) and training is not None:
-            self._check_rows(training)
-            for space in (space for spaces, _ in rows for space in spaces):
-                reason = space.check_dimension(dimension)
-                if reason is not None:
-                    raise InvalidData(reason, "/widths")
-            # No function is sought by fresh rows: there are none.
-            budget = replace(budget, population_steps=0, projection_rows=0, projection_floor=0)
-            test_size = tables[self.data.dataset_id].rows - training
-        return decomposition_plan(rows, dimension, outputs, self.sample_sizes, self.most_runs, test_size, budget)
+        budget = BUDGETS[self.reference_search.effort]
+        if not isinstance(self.data, DatasetData) or training is None:
+            return decomposition_plan(
+                rows, dimension, outputs, self.sample_sizes, self.most_runs, self.test_size, budget
+            )
+        table = tables[self.data.dataset_id]
+        labelled = self.data.columns(table).labelled_rows(table)
+        folds = self.data.fold_count(table, self.folds, max(self.sample_sizes))
+        scored = table.rows - training if folds == 1 else labelled
+        self._check_rows(training if folds == 1 else labelled - largest_fold(labelled, folds))
+        if folds * self.units > MAX_UNITS:
+            detail = f"{folds} folds make {folds * self.units} functions to train; at most {MAX_UNITS} are allowed."
+            raise InvalidData(detail, "/folds")
+        return table_plan(rows, dimension, outputs, self.sample_sizes, self.seeds, folds, scored, budget)
 
     def _check_rows(self, training: int) -> None:
         if max(self.sample_sizes) > training:
@@ -209,9 +228,10 @@ class DecomposeError(Experiment):
             TrainingDiverged: a learner left every bounded set.
             Stopped: the context asked for it; polled every few optimization steps.
         """
+        if isinstance(self.data, DatasetData):
+            splits = self.data.splits(context, self.folds, max(self.sample_sizes), Randomness(self.seed))
+            return self._run_table(context, splits)
         problem = self.data.problem(context, Randomness(self.seed))
-        if isinstance(problem, TabularProblem):
-            return self._run_table(context, problem)
         if not isinstance(problem, SyntheticProblem):
             raise AssumptionFailed("The approximation error needs a known f*, or a table.", "/data")
         setting = DecompositionSetting(
@@ -241,25 +261,19 @@ class DecomposeError(Experiment):
         summary = found.summary | {"reference_effort": self.reference_search.effort}
         return ExperimentResult(summary=summary, decompositions=found.cells)
 
-    def _run_table(self, context: RunContext, problem: TabularProblem) -> ExperimentResult:
-        self._check_rows(problem.training.size)
+    def _run_table(self, context: RunContext, splits: TableSplits) -> ExperimentResult:
+        self._check_rows(splits.training_rows)
         setting = TableSetting(
-            pool=problem.training,
-            test=problem.test,
+            splits=splits,
             sample_sizes=self.sample_sizes,
             seeds=tuple(Randomness(self.seed + index) for index in range(self.seeds)),
             budget=BUDGETS[self.reference_search.effort],
             device=context.device,
         )
+        progress = GridProgress(context, splits.folds * self.units)
+        randomness = Randomness(self.seed)
         found = decompose_table(
-            problem,
-            self.pairs,
-            self.widths,
-            setting,
-            Randomness(self.seed),
-            self.requested_risk,
-            self._place,
-            GridProgress(context, self.units),
+            self.pairs, self.widths, setting, randomness, self.requested_risk, self._place, progress
         )
         summary = found.summary | {"reference_effort": self.reference_search.effort}
         return ExperimentResult(summary=summary, decompositions=found.cells)

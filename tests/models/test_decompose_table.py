@@ -7,9 +7,12 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from models.decomposition.reference_training import BUDGETS
 from models.decomposition.table_cells import pure_noise
+from models.decomposition.table_grid import TableSetting, table_width
 from models.errors import InvalidData, Stopped
 from models.experiments.decompose_error import DecomposeError
+from models.randomness import Randomness
 from models.samples import Sample
 from models.tables import Table
 
@@ -117,8 +120,8 @@ def test_advice_buys_the_width_that_the_grid_shows_to_help_and_data_where_rows_a
 def test_other_spaces_and_learners(context, space, learner):
     context.tables["ds_1"] = linear_table(rows=300, dimension=3)
     spec = spec_of(
-        hypothesis_space=space, learner=learner, widths=[8], sample_sizes=[30, 60, 120], seeds=2,
-        reference={"effort": "quick"},
+        hypothesis_space=space, learner=learner, widths=[8], sample_sizes=[30, 60, 120], seeds=1,
+        folds=2, reference={"effort": "quick"},
     )  # fmt: skip
     result = spec.run(context)
     json.dumps(result.model_dump(mode="json"), allow_nan=False)
@@ -154,3 +157,80 @@ def test_plan_knows_the_table_and_refuses_more_rows_than_there_are():
 def test_a_learner_that_standardises_by_the_sample_is_refused():
     with pytest.raises(ValidationError, match="standardises"):
         spec_of(learner={"kind": "ridge", "standardise": True})
+
+
+def test_few_rows_are_cross_validated_and_the_summary_says_so(context):
+    context.tables["ds_1"] = linear_table(rows=300)
+    spec = spec_of(widths=[9], sample_sizes=[30, 60, 120])
+    summary = spec.run(context).summary
+    assert summary["cross_validated"] == 5
+    assert summary["held_out_size"] == 300
+    assert summary["standard_errors_cover"] == ["test rows", "training rows", "seeds"]
+    assert "each of 300 rows tests once for every seed, in 5 folds" in summary["readings"][0]["reading"]
+    assert context.reports[-1] == ("training", 5 * spec.units, 5 * spec.units)
+
+
+def test_the_split_is_kept_where_asked_or_rows_are_many_or_named(context):
+    context.tables["ds_1"] = linear_table(rows=300)
+    named = {"data": {"kind": "dataset", "dataset_id": "ds_1", "target_columns": ["y"], "test_rows": [0, 1, 2]}}
+    for changes, size in (({"folds": 1}, 60), (named, 3)):
+        summary = spec_of(widths=[9], sample_sizes=[30, 60, 120], **changes).run(context).summary
+        assert summary["cross_validated"] is None
+        assert summary["held_out_size"] == size
+        assert f"{size} held-out rows" in summary["readings"][0]["reading"]
+    context.tables["ds_1"] = linear_table(rows=1000)
+    assert spec_of(widths=[9], sample_sizes=[30, 60, 120]).run(context).summary["cross_validated"] is None
+
+
+def test_cross_validation_shortens_the_error_bars_and_terms_still_telescope(context):
+    context.tables["ds_1"] = linear_table(rows=300)
+    sizes = [30, 60, 120, 240]
+    rotated, once = (spec_of(widths=[9], sample_sizes=sizes, folds=v).run(context).decompositions for v in (5, 1))
+    for cell, held_out in zip(rotated, once, strict=True):
+        terms = [cell.risk_terms[name].value for name in ("approximation_and_noise", "estimation", "optimization")]
+        assert sum(terms) == pytest.approx(cell.risks["trained"].value, rel=1e-12)
+        assert cell.risks["trained"].standard_error < 0.9 * held_out.risks["trained"].standard_error
+        law = NOISE**2 * (1 + 1 / cell.sample_size) * (cell.sample_size - 2) / (cell.sample_size - 10)
+        assert abs(cell.risks["trained"].value - law) < 3 * cell.risks["trained"].standard_error
+    limit = rotated[-1].risks["best_in_space"]
+    assert abs(limit.value - NOISE**2) < 3 * limit.standard_error < 3 * once[-1].risks["best_in_space"].standard_error
+
+
+def test_a_test_row_changes_no_function_that_it_tests(context):
+    tables = [linear_table(rows=40, dimension=2) for _ in range(2)]
+    tables[1].numbers["y"][7] += 1000.0
+    spec = spec_of(hypothesis_space={"kind": "polynomial"}, widths=[3], sample_sizes=[10, 20, 30], seeds=2)
+    empirical = []
+    for table in tables:
+        context.tables["ds_1"] = table
+        splits = spec.data.splits(context, 4, 30, Randomness(0))
+        setting = TableSetting(splits, spec.sample_sizes, (Randomness(0), Randomness(1)), BUDGETS["quick"])
+        polls = (lambda step, steps: None, lambda step, steps: None, lambda: None)
+        empirical.append(table_width(spec.spaces[0].with_width(3), spec.pairs[0][1], setting, *polls))
+    clean, moved = empirical
+    for seed in range(2):
+        fold = int(clean.rotation.fold[seed, 7])
+        same = clean.trained_empirical[seed, :, fold]
+        assert torch.allclose(moved.trained_empirical[seed, :, fold], same, rtol=1e-9)
+        others = [v for v in range(4) if v != fold]
+        assert not torch.allclose(moved.trained_empirical[seed][:, others], clean.trained_empirical[seed][:, others])
+
+
+def test_plan_counts_every_fold_and_the_rows_that_train():
+    tables = {"ds_1": linear_table(rows=300).shape()}
+    once, rotated = (spec_of(sample_sizes=[30, 60, 120], folds=v).plan(tables) for v in (1, 5))
+    assert rotated.floating_point_operations == pytest.approx(5 * once.floating_point_operations, rel=0.01)
+    assert spec_of(sample_sizes=[30, 60, 120]).plan(tables) == rotated
+    with pytest.raises(InvalidData, match="there are 200"):
+        spec_of(sample_sizes=[30, 240], folds=3).plan(tables)
+    assert spec_of(sample_sizes=[30, 270], folds=10).plan(tables).estimated_seconds > 0
+    with pytest.raises(InvalidData, match="folds make 24000 functions") as caught:
+        spec_of(widths=[1, 2, 3, 4, 5], sample_sizes=[30, 60, 120], seeds=80, folds=20).plan(tables)
+    assert caught.value.param == "/folds"
+
+
+def test_folds_of_a_target_or_of_named_test_rows_are_refused():
+    with pytest.raises(ValidationError, match="folds are for tables"):
+        spec_of(data={"kind": "target", "target": {"kind": "linear"}, "dimension": 8}, folds=5)
+    with pytest.raises(ValidationError, match="Folds rotate the test rows"):
+        spec_of(folds=5, data={"kind": "dataset", "dataset_id": "ds_1", "target_columns": ["y"], "test_rows": [1]})
