@@ -33,6 +33,8 @@ def decomposed(specification: dict[str, Any], table: Table | None = None) -> tup
         shown = [_shown(found.get(name)) for name in (*names, "trained")]
         row = [cell.hypothesis_space["kind"], str(cell.width), str(cell.sample_size), *shown, cell.advice.buy]
         print(f"| {' | '.join(row)} |")
+    for cell in cells:
+        print(f"\n{cell.hypothesis_space['kind']}, m = {cell.width}, n = {cell.sample_size}: {cell.advice.because}")
     print(f"\n{time.perf_counter() - begun:.0f} s", flush=True)
     return cells
 

@@ -82,7 +82,9 @@ def _choice(
         caveat = f"what {prospect.change} gives is not known: {prospect.unknown}"
         return cell.advice.buy, f"{cell.advice.because.removesuffix('.')}; {caveat}."
     reasons = "".join(f"; {prospect.change} is not known: {prospect.unknown}" for prospect in unknown.values())
-    because = f"Buy nothing: no purchase is expected to lower the risk {risk} by more than its error bar{reasons}."
+    hopeful = any(gain is not None and gain.saved.value > 0 for _, gain in purchases.values())
+    more = "; add seeds or test points" if hopeful else ""
+    because = f"Buy nothing: no purchase is known to lower the risk {risk} by more than its error bar{more}{reasons}."
     return "nothing", because
 
 
@@ -97,6 +99,8 @@ def _in_words(prospect: Prospect, gain: _Gain | None) -> str:
 
 
 def _saved(gain: _Gain) -> str:
+    if gain.at_most and gain.saved.value <= 0:
+        return "nothing to win"
     return f"{'at most ' if gain.at_most else ''}{in_words(gain.saved)}"
 
 
@@ -111,7 +115,7 @@ def _grown(found: Forecast | str, wanted: Place, cell: DecompositionCell, surfac
     if found.measured:
         freedom, apart = surface.freedom(found.place), surface.freedom(place, found.place)
     else:
-        freedom = apart = surface.freedom(place)
+        freedom = apart = surface.freedom_of_curves(place)
     prospect = Prospect(
         change=_change(place, found.place),
         width=found.place[0],

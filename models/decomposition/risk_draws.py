@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 
 import torch
 from jaxtyping import Float
@@ -17,7 +18,7 @@ from models.estimates import Estimate
 from models.hypothesis_spaces.base import HypothesisSpace
 from models.randomness import Randomness
 
-DRAWS = 400
+DRAWS = 200
 FOLLOWING = 0.9
 """A learner whose excess risk near n = m is above this fraction of that of f~ follows least squares into its peak."""
 
@@ -64,6 +65,7 @@ def _surface(
 ) -> RiskSurface:
     dimension = cells[0].dimension
 
+    @cache
     def coefficients(width: int) -> int:
         return space.with_width(width).feature_count(dimension)
 

@@ -212,8 +212,18 @@ class RiskSurface:
         share = float(by_seed.var(unbiased=True)) / self._seeds
         return (self._seeds - 1) * max(1.0, standard_error(draws) ** 2 / share) ** 2 if share > 0 else math.inf
 
+    def freedom_of_curves(self, place: Place) -> float:
+        """Of what the curves through a place say: the least of the measured risks that they rest on."""
+        resting = (at for at in self.draws.trained if at[0] == place[0] or at[1] == place[1])
+        return min(self.freedom(at) for at in resting)
+
 
 def normal_draws(count: int, name: str, columns: int) -> Tensor:
-    """Standard normal numbers of a fixed stream; row 0 is 0, so that it gives the data's value."""
+    """Standard normal numbers of a fixed stream; row 0 is 0, so that it gives the data's value.
+
+    Up to `count` columns are orthogonal with mean square 1, so that a linear combination has its variance exactly.
+    """
     drawn = torch.randn(count, columns, generator=Randomness(0).generator(name), dtype=torch.float64)
+    if columns <= count:
+        drawn = torch.linalg.qr(drawn)[0] * math.sqrt(count)
     return torch.cat([torch.zeros(1, columns, dtype=torch.float64), drawn])

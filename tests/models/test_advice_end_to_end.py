@@ -1,5 +1,7 @@
 """The advice on a known target against runs that do what it advises, with other seeds."""
 
+import pytest
+
 from models.experiments.decompose_error import DecomposeError
 
 WIDTHS, SIZES = (8, 16, 32), (128, 256, 512)
@@ -23,6 +25,7 @@ def _cells(context, widths, sizes, seeds, seed):
     return spec.run(context).decompositions
 
 
+@pytest.mark.timeout(900)
 def test_intervals_hold_what_twice_the_rows_and_twice_the_width_really_give(context):
     truth = {
         (cell.width, cell.sample_size): cell.risks["trained"].value

@@ -43,11 +43,12 @@ def _laws():
         yield approximation, lambda n, m: 0.2 * math.sqrt(m / n)
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(("seeds", "scatter"), [(4, 0.02), (8, 0.1)])
 def test_intervals_of_extrapolated_risks_and_savings_cover_the_law(seeds, scatter):
     covered = {"data": [0, 0], "width": [0, 0]}
     runs = 0
-    for (approximation, estimation), seed in itertools.product(_laws(), range(8)):
+    for (approximation, estimation), seed in itertools.product(_laws(), range(5)):
         cells = cells_of_law(WIDTHS, SIZES, approximation, estimation, seeds=seeds, scatter=scatter, seed=seed)
 
         def law(n, m, approximation=approximation, estimation=estimation):
@@ -60,7 +61,7 @@ def test_intervals_of_extrapolated_risks_and_savings_cover_the_law(seeds, scatte
             assert prospect.method == "extrapolated"
             covered[remedy][0] += prospect.risk.lower <= truth <= prospect.risk.upper
             covered[remedy][1] += prospect.saving.lower <= law(2048, 64) - truth <= prospect.saving.upper
-    assert runs == 128
+    assert runs == 80
     assert all(hits >= 0.9 * runs for both in covered.values() for hits in both), covered
 
 
@@ -74,7 +75,7 @@ def test_measured_cells_are_never_replaced_by_a_fit():
         assert prospect.risk.value == pytest.approx(bought.risks["trained"].value, rel=1e-12)
         # t standard errors over seeds.
         reach = student.ppf(0.975, 5) * bought.risks["trained"].standard_error
-        assert prospect.risk.value - prospect.risk.lower == pytest.approx(reach, rel=0.1)
+        assert prospect.risk.value - prospect.risk.lower == pytest.approx(reach, rel=1e-4)
 
 
 def test_savings_are_paired_by_seed():
