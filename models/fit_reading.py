@@ -23,6 +23,10 @@ STILL_FALLING = 0.9
 """The last fifth of the steps took the empirical risk below this fraction of what it was."""
 
 
+SHOWN_ROWS, SHOWN_OUTPUTS = 200, 10
+"""What a figure of predictions against labels can show."""
+
+
 @dataclass(frozen=True)
 class FitRisks:
     """Squared-loss risks in label units squared.
@@ -98,6 +102,20 @@ def fit_risks(model: LearnedModel, problem: Problem, training: Sample, held_out:
         accuracy=mean_estimate(_hits(outputs, held_out.labels)) if classified else None,
         accuracy_empirical=closed_form(float(_hits(fitted, training.labels).mean())) if classified else None,
     )
+
+
+def shown_predictions(model: LearnedModel, problem: Problem, held_out: Sample) -> dict[str, Any]:
+    """Labels beside predictions of the first held-out rows, in label units, for the eye: no risk is taken from them.
+
+    `labels` and `predictions` have a row for each of at most 200 rows, with at most 10 `outputs`.
+    """
+    labels = held_out.labels[:SHOWN_ROWS, :SHOWN_OUTPUTS]
+    outputs = predictions(model, held_out.inputs[:SHOWN_ROWS])[:, :SHOWN_OUTPUTS]
+    return {
+        "outputs": list(problem.output_names[:SHOWN_OUTPUTS]),
+        "labels": labels.tolist(),
+        "predictions": outputs.tolist(),
+    }
 
 
 def _hits(outputs: Outputs, labels: Labels) -> Float[Tensor, " n"]:

@@ -15,7 +15,7 @@ from models.data import Data, DatasetData
 from models.errors import InvalidData, refuse
 from models.experiments.base import Experiment, ExperimentResult, LearnedModelRecord
 from models.fit_cost import fit_plan
-from models.fit_reading import FitRisks, fit_advice, fit_risks
+from models.fit_reading import FitRisks, fit_advice, fit_risks, shown_predictions
 from models.hypothesis_spaces import AnyHypothesisSpace
 from models.learned_model import LearnedModel
 from models.learners import AnyLearner, Fitted
@@ -231,6 +231,7 @@ class Fit(Experiment):
             **_table_summary(problem),
             "held_out_size": subject.held_out.size,
             "scaled_from_sample": subject.scaled_from_sample,
+            "held_out": shown_predictions(subject.model, problem, subject.held_out),
             "risks": risks.record(),
             "loss_cap": subject.loss_cap,
             "certificate": certificate.model_dump(mode="json"),

@@ -216,6 +216,20 @@ def test_budget_figure_and_its_files_hold_the_terms(page: Page, client: httpx.Cl
     assert "var(" not in ElementTree.tostring(drawing, encoding="unicode")
 
 
+def test_fit_shows_its_predictions_beside_the_labels(page: Page, client: httpx.Client, fit_id: str) -> None:
+    page.goto(f"/jobs/{fit_id}")
+    figure = page.locator("figure", has=page.get_by_role("heading", name="Residuals"))
+    with page.expect_download() as download:
+        figure.get_by_role("button", name="Download CSV").click()
+    rows = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text())))
+    held_out = client.get(f"/v1/jobs/{fit_id}/result").json()["held_out"]
+    residuals = np.array(held_out["predictions"])[:, 0] - np.array(held_out["labels"])[:, 0]
+    assert [float(row["residual"]) for row in rows] == pytest.approx(residuals.tolist())
+    expect(figure.locator("g[data-mark='dot'] circle")).to_have_count(len(rows))
+    expect(page.get_by_role("heading", name="Predicted against true")).to_be_visible()
+    expect(page.get_by_role("heading", name="Learning curve")).to_be_visible()
+
+
 def test_fitted_slope_is_that_of_weighted_least_squares(page: Page) -> None:
     page.goto("/catalogue")
     module = page.evaluate("document.querySelector('script[type=module]').src.replace(/pages\\/.*/, 'core/slopes.js')")

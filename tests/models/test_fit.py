@@ -60,6 +60,19 @@ def test_result_is_json_without_nan_and_holds_one_model(context):
     assert set(record.files.values()) == set(context.saved)
 
 
+@pytest.mark.parametrize(("test_size", "shown"), [(150, 150), (400, 200)])
+def test_shown_predictions_are_those_of_the_held_out_rows(context, test_size, shown):
+    spec = fit_of(test_size=test_size)
+    summary = spec.run(context).summary
+    _, _, held_out = draw_samples(context, spec.data, spec.sample_size, spec.test_size, spec.seed)
+    labels, outputs = (torch.tensor(summary["held_out"][name]) for name in ("labels", "predictions"))
+    assert len(labels) == len(outputs) == shown
+    assert torch.equal(labels.double(), torch.tensor(held_out.labels[:shown].tolist()).double())
+    if shown == test_size:
+        risk = ((outputs - labels) ** 2).sum(dim=1).mean()
+        assert float(risk) == pytest.approx(summary["risks"]["trained"]["value"], rel=1e-5)
+
+
 def test_saved_files_are_the_measured_model(context):
     spec = fit_of()
     result = spec.run(context)

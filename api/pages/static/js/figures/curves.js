@@ -11,6 +11,7 @@ export function learningCurve(curve, unit) {
   return plate({
     title: "Learning curve",
     name: "learning-curve",
+    wide: true,
     view: () => ({
       columns: ["step", "empirical_risk"],
       rows,
@@ -40,7 +41,7 @@ export function predictionFigures(pairs) {
   const rowsOf = (output) => pairs.filter((row) => row.output === output).map((row) => ({ ...row, residual: row.prediction - row.label }));
   const Plot = globalThis.Plot;
   const dots = { r: 3, fill: "var(--approximation)", fillOpacity: 0.55 };
-  const axis = (label) => ({ label, ticks: 5, tickFormat: tick, labelArrow: "none" });
+  const axis = (label) => ({ label, inset: 6, ticks: 5, tickFormat: tick, labelArrow: "none" });
   const against = plate({
     title: "Predicted against true",
     name: "predicted-against-true",
@@ -52,7 +53,7 @@ export function predictionFigures(pairs) {
       return {
         columns: ["label", "prediction"],
         rows,
-        note: `${rows.length} held-out rows; on the dashed line the prediction is the label.`,
+        note: `The first ${rows.length} held-out rows; on the dashed line the prediction is the label.`,
         draw: (width) =>
           Plot.plot({
             ...square(width),

@@ -42,8 +42,8 @@ export function ladderFigure(quantity, bounds) {
         Plot.plot({
           width,
           height: RUNG * rows.length + 58,
-          marginLeft: 8,
-          marginRight: 12,
+          marginLeft: 24,
+          marginRight: 18,
           marginTop: 12,
           marginBottom: 40,
           x: { type: "log", domain: [low, high], label: "label units squared", grid: true, ticks: Math.max(2, Math.round(width / 110)), tickFormat: tick, labelArrow: "none" },

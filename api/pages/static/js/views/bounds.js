@@ -29,7 +29,9 @@ export function boundsView(bounds, joint = null) {
   const values = bounds.filter((bound) => bound.value !== null);
   const refused = bounds.filter((bound) => bound.value === null);
   const byQuantity = Map.groupBy(values.filter(onLadder), (bound) => bound.quantity);
-  const together = joint && `All ${joint.bounds} bounds hold at once with probability at least ${number(joint.all_hold_with_probability_at_least)}.`;
+  const all = joint?.all_hold_with_probability_at_least;
+  const promise = all > 0 ? `All ${joint.bounds} bounds hold at once with probability at least ${number(all)}.` : "Each bound holds by itself; for all of them at once the union bound promises nothing.";
+  const together = joint && promise;
   return [
     element(
       "section",
