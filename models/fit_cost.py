@@ -1,5 +1,6 @@
 """What one fit will cost, before anything is drawn."""
 
+from models.bounds import MOST_FITTED
 from models.hypothesis_spaces.base import HypothesisSpace
 from models.learners.base import Learner
 from models.plan import Plan
@@ -18,7 +19,7 @@ OVERHEAD_SECONDS = 0.1
 OPTIMISER_SECONDS = 0.5
 """What torch imports when a process makes its first optimiser."""
 SECONDS_PER_SIGN = 6e-8
-"""Drawing the random signs of the bounds, each bound its own."""
+"""Drawing the random signs of the bounds, which share them and use them for both their deltas."""
 SIGN_DRAWS = 1000
 """Random sign vectors of a uniform bound."""
 NUMBER_BYTES = 8
@@ -72,6 +73,9 @@ def fit_plan(
     learning += OPTIMISER_SECONDS if learner.uses_torch_optimiser and not batched else 0.0
     measuring = (2 * sample_size + 2 * test_size) * per_row
     measuring += 2.0 * SIGN_DRAWS * sample_size * (activations + input_dimension + 1)
+    if space.linear and not space.depends_on_sample and activations <= MOST_FITTED:
+        # uniform_deviation_lower fits labels in these features.
+        measuring += 2.0 * sample_size * activations**2
     return Plan(
         parameters=parameters,
         peak_memory_bytes=int(NUMBER_BYTES * numbers),

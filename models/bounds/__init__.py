@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from models.bounds._ball_directions import MOST_FITTED
 from models.bounds.base import Bound, BoundReport, BoundSubject, BoundTerm
 from models.kinds import discover, union_of
 
@@ -12,4 +13,4 @@ if TYPE_CHECKING:
 else:
     AnyBound = union_of(BOUNDS)
 
-__all__ = ["BOUNDS", "AnyBound", "Bound", "BoundReport", "BoundSubject", "BoundTerm"]
+__all__ = ["BOUNDS", "MOST_FITTED", "AnyBound", "Bound", "BoundReport", "BoundSubject", "BoundTerm"]
