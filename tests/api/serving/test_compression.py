@@ -37,6 +37,8 @@ def test_bomb_is_refused_before_it_unfolds():
         (ROWS, "br", UnsupportedMediaType),
         (gzip.compress(gzip.compress(ROWS)), "gzip, gzip", UnsupportedMediaType),
     ],
+    # The bytes hold the time.
+    ids=["plain", "truncated", "trailing", "gzip-as-deflate", "zlib-as-gzip", "unknown", "twice"],
 )
 def test_what_is_not_of_its_encoding_is_refused(body, encoding, refusal):
     with pytest.raises(refusal):
