@@ -172,7 +172,7 @@ def test_progress_is_live_and_ends_in_the_budget(page: Page, client: httpx.Clien
     expect(page.locator("#advice")).to_be_visible(timeout=120_000)
     expect(page.locator(".job-head .badge")).to_contain_text("succeeded")
     seen = page.evaluate("window.seen")
-    assert len(seen) > 2
+    assert any(0 < share < 1 for share in seen)
     assert seen == sorted(seen)
 
 

@@ -1,5 +1,6 @@
 """Real children and a real runner over real databases; jobs that last milliseconds, and one that lasts minutes."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -90,8 +91,13 @@ class Workshop:
 
     def processes(self) -> list[psutil.Process]:
         """The processes of jobs, waiting ones included."""
-        mine = psutil.Process().children(recursive=True)
-        return [process for process in mine if "worker.child" in process.cmdline()]
+        found = []
+        for process in psutil.Process().children(recursive=True):
+            # Some end while they are looked at.
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if "worker.child" in process.cmdline():
+                    found.append(process)
+        return found
 
     def claim(self, job_id: str, worker: str = "another") -> Claim:
         """Take a job as another worker would."""

@@ -1,5 +1,6 @@
 """A job whose grid is split into shards: the same numbers, whoever computes them, and nothing left behind."""
 
+import contextlib
 import os
 import signal
 import threading
@@ -192,6 +193,7 @@ def test_killed_shard_is_tried_again(workshop: Any) -> None:
     thread = workshop.start(job_id)
     workshop.until(lambda: any(shard.progress for shard in shards_of(workshop, job_id)))
     for process in workshop.processes():
-        os.kill(process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
     thread.join(timeout=120)
     assert result_of(workshop, job_id) == expected

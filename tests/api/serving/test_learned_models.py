@@ -158,7 +158,7 @@ def test_decompositions_are_those_of_the_models_job(client, register, services):
         "risks": dict.fromkeys(risks, estimate),
         "risk_terms": {**terms, "approximation_and_noise": None},
         "generalization_gap": estimate,
-        "advice": {"buy": "data", "because": "of the estimation error"},
+        "advice": {"buy": "data", "because": "of the estimation error", "expected": {}},
     }
     with services.database.unit_of_work() as session:
         jobs = [
