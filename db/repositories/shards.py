@@ -47,7 +47,8 @@ class Shards:
         ended = Job.status.in_((JobStatus.FAILED, JobStatus.CANCELLED))
         self.session.execute(delete(Job).where(*self._of_round(name), ended))
         there = set(self.session.scalars(select(Job.shard_index).where(*self._of_round(name))))
-        for index in sorted(set(range(count)) - there):
+        # The last ones are taken first: widths ascend, and a costly shard should not be what all others wait for.
+        for index in sorted(set(range(count)) - there, reverse=True):
             shard = Job(
                 id=new_id("job"),
                 owner=parent.owner,
