@@ -2,6 +2,7 @@
 
     OMP_NUM_THREADS=1 python benchmarks/adam_learner.py                 # about ten minutes; prints Markdown tables
     OMP_NUM_THREADS=1 python benchmarks/adam_learner.py --rounds 7
+    OMP_NUM_THREADS=1 python benchmarks/adam_learner.py --decomposition # the networks of the worked example `wave`
 
 Whole fits with the learner's defaults but for `--steps`, one thread. The three sides take turns in one process on the
 same samples; a ratio is that of the medians over the rounds. "portable" is torch alone, "compiled" has the kernel that
@@ -13,10 +14,14 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any
+from unittest.mock import patch
 
 import torch
+from in_memory import InMemory
 
 from models.batched_training.compiled import relu_kernel
+from models.catalogue import parse_experiment
 from models.early_stopping import Trained
 from models.hypothesis_spaces.two_layer import TwoLayer
 from models.learners.adam import Adam
@@ -61,13 +66,46 @@ def measured(fit: Fit, space: TwoLayer, opening: Opening, seed: int, test: Sampl
     return seconds, risk(lambda rows: space.evaluate(parameters, rows), test).value, trained.last_step
 
 
+def decomposition(rounds: int) -> None:
+    """Seconds of a whole decomposition, references and test points included, with either way of training."""
+    experiment = parse_experiment(
+        {
+            "kind": "decompose_error",
+            "data": {"kind": "target", "target": {"kind": "cosine_ridge"}, "dimension": 10, "noise": 0.1},
+            "hypothesis_space": {"kind": "two_layer"},
+            "learner": {"kind": "adam", "steps": 2000},
+            "widths": [16, 64, 256],
+            "sample_sizes": [128, 512, 2048],
+            "seeds": 2,
+            "reference": {"effort": "quick"},
+        }
+    )
+
+    def alone(self: Adam, space: TwoLayer, *given: Any) -> Trained[float]:
+        return self.train_one_after_another(*given)
+
+    times: tuple[list[float], list[float]] = ([], [])
+    for _ in range(rounds):
+        for side, train in zip(times, (alone, Adam.train_together), strict=True):
+            with patch.object(Adam, "train_together", train):
+                begin = time.perf_counter()
+                experiment.run(InMemory())
+                side.append(time.perf_counter() - begin)
+    before, after = (statistics.median(side) for side in times)
+    print(f"one after another {before:.1f} s, in one batch {after:.1f} s, ratio {before / after:.1f}; {rounds} rounds")
+
+
 def main() -> None:
     """Measure and print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--decomposition", action="store_true", help="a whole decomposition instead of fits")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    if options.decomposition:
+        decomposition(options.rounds)
+        return
     learner = Adam(kind="adam", steps=options.steps)
     capability = torch.backends.cpu.get_cpu_capability()
     print(f"torch {torch.__version__}, {capability}, kernel built: {relu_kernel() is not None}\n")
