@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -37,12 +38,14 @@ class Attempt:
         self._child: Child | None = None
         self._unstarted = 0
         self._kills_before = out_of_memory_kills()
-        self.round_progress: dict[str, Any] | None = None
+        self.round_progress: Callable[[], dict[str, Any]] | None = None
 
     def report(self) -> dict[str, Any] | None:
         """The newest progress: of the round of shards that is at work, or else of the child."""
-        child = self._child
-        return self.round_progress or (None if child is None else child.progress)
+        child, round_progress = self._child, self.round_progress
+        if round_progress is not None:
+            return round_progress()
+        return None if child is None else child.progress
 
     def start(self, assignment: Assignment) -> None:
         """Hand the assignment to a child; one that died while it waited is passed over.

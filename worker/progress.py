@@ -20,7 +20,7 @@ class ProgressView:
         `eta_seconds` is of the phase, from the pace since its first report; None until there is a pace.
         """
         now = time.monotonic()
-        if report is None or report is self._stored:
+        if report is None or report == self._stored:
             return None
         if report["phase"] != self._phase:
             self._phase, self._phase_began = report["phase"], (now, report["step"])

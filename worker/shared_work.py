@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 from kombu.exceptions import OperationalError as BrokerUnreachable
@@ -51,6 +52,8 @@ class SharedWork:
             ClaimLostError: the claim of the job was lost; its shards go on, for whoever claims it next.
         """
         opened = False
+        # Asked by the thread that keeps the lease: this one is at work on shards.
+        attempt.round_progress = lambda: self._progress(claim, name)
         try:
             while True:
                 if lease.lost:
@@ -60,8 +63,6 @@ class SharedWork:
                         self._offer(claim, name, count)
                         opened = True
                     standing = self._standing(claim, name)
-                    step = int(PROGRESS_STEPS * standing.share)
-                    attempt.round_progress = {"phase": name, "step": step, "total": PROGRESS_STEPS}
                     ending = self._ending(lease, standing)
                     if ending is not None or standing.succeeded == count:
                         return ending
@@ -84,6 +85,10 @@ class SharedWork:
         except (BrokerUnreachable, OSError) as error:
             # The sweeper rings again.
             logger.warning("broker_unreachable", reason=type(error).__name__)
+
+    def _progress(self, claim: Claim, name: str) -> dict[str, Any]:
+        step = int(PROGRESS_STEPS * self._standing(claim, name).share)
+        return {"phase": name, "step": step, "total": PROGRESS_STEPS}
 
     def _standing(self, claim: Claim, name: str) -> RoundStanding:
         with self._database.reading() as session:

@@ -130,6 +130,24 @@ def test_shards_are_no_jobs_of_their_owner(workshop: Any) -> None:
         assert jobs.get(shard.id) is None
 
 
+def test_progress_of_the_job_moves_while_its_own_slot_runs_a_shard(workshop: Any) -> None:
+    job_id = workshop.accept(LONG_GRID)
+    workshop.start(job_id)
+
+    def running() -> list[Job]:
+        return [shard for shard in shards_of(workshop, job_id) if shard.status == JobStatus.RUNNING]
+
+    workshop.until(lambda: any(shard.progress for shard in running()))
+    (shard,) = running()
+    before = (workshop.job(job_id).progress or {}).get("step", 0)
+    with workshop.database.unit_of_work() as session:
+        # What the shard's process would report with some of its functions trained.
+        progress = {"phase": "training", "step": 1, "total": 20, "fraction": 0.05, "eta_seconds": None}
+        assert JobQueue(session).heartbeat(shard.id, shard.attempt, 60, progress).held
+    workshop.until(lambda: (workshop.job(job_id).progress or {}).get("step", 0) == before + 50)
+    assert [one.id for one in running()] == [shard.id]
+
+
 def test_cancelling_the_job_stops_its_shards_and_forgets_them(workshop: Any, second: Runner) -> None:
     job_id = workshop.accept(LONG_GRID)
     thread = workshop.start(job_id)
