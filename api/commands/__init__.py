@@ -1,0 +1,1 @@
+"""Commands of `riskscope`, a module for each group; what a command needs is imported when it runs."""
