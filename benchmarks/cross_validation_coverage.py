@@ -10,11 +10,13 @@ losses of one cross-validation over sqrt(N), as if they were independent. Length
 
 import math
 import sys
+from itertools import product
 
 import torch
 
 from models.decomposition.reference_training import BUDGETS
-from models.decomposition.table_grid import TableOutcome, TableSetting, table_width
+from models.decomposition.setting import Polls
+from models.decomposition.table_grid import TableOutcome, TableSetting, fold_outcome, merged
 from models.hypothesis_spaces.polynomial import Polynomial
 from models.learners.least_squares import LeastSquares
 from models.problems import split_table
@@ -58,9 +60,9 @@ def outcome(splits: TableSplits, sizes: tuple[int, ...], seed: int, dimension: i
     """The measured grid of one width."""
     seeds = tuple(Randomness(SEEDS * seed + index) for index in range(SEEDS))
     setting = TableSetting(splits, sizes, seeds, BUDGETS["quick"])
-    space = Polynomial(kind="polynomial").with_width(dimension + 1)
-    ignored = (lambda step, steps: None, lambda step, steps: None, lambda: None)
-    return table_width(space, LeastSquares(kind="least_squares"), setting, *ignored)
+    space, learner = Polynomial(kind="polynomial").with_width(dimension + 1), LeastSquares(kind="least_squares")
+    units = product(seeds, range(splits.folds))
+    return merged((fold_outcome(space, learner, setting, *unit, Polls()) for unit in units), setting)
 
 
 def both_splits(law: str, rows: int, dimension: int, seed: int) -> tuple[TableSplits, TableSplits]:

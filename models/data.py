@@ -15,6 +15,7 @@ from models.problems import Problem, SyntheticProblem, split_table
 from models.randomness import Randomness
 from models.table_columns import ChosenColumns, Missing, choose_columns
 from models.table_splits import HeldOut, TableSplits, automatic_folds, check_folds, table_folds
+from models.tables import Table
 from models.targets import AnyTarget
 
 if TYPE_CHECKING:
@@ -113,11 +114,8 @@ class DatasetData(_Data):
         columns = self.columns(table.shape(self.category_columns))
         return split_table(table, columns, self.test_fraction, self.test_rows, randomness)
 
-    def splits(
-        self, context: "RunContext", folds: int | None, largest_sample: int, randomness: Randomness
-    ) -> TableSplits:
+    def splits(self, table: Table, folds: int | None, largest_sample: int, randomness: Randomness) -> TableSplits:
         """The table in as many folds as `fold_count` says; one is the split of `problem`."""
-        table = context.table(self.dataset_id)
         shape = table.shape(self.category_columns)
         columns = self.columns(shape)
         count = self.fold_count(shape, folds, largest_sample)

@@ -15,6 +15,9 @@ from models.tables import Table
 Part = Mapping[str, Tensor]
 """What one part of a job's work leaves, by name."""
 
+PARTS_HELD_BYTES = 2**28
+"""What the parts of a round may hold in memory at most; a context keeps the rest in files."""
+
 Parts = Callable[[str, int, Callable[[int], Part]], Sequence[Part]]
 """See RunContext.parts, with the seconds left out."""
 

@@ -8,10 +8,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from models.run_context import Part
+from models.run_context import PARTS_HELD_BYTES, Part
 
-HELD_BYTES = 2**28
-"""What parts may hold in memory; the rest lies in files."""
 LARGEST_COUNT = 256
 """Shards of a round: each costs a claim and a start."""
 
@@ -80,7 +78,7 @@ class PartsOfShards(Sequence[Part]):
 
 
 class KeptParts(Sequence[Part]):
-    """Parts computed in this process: in memory as far as HELD_BYTES go, then in files of `directory`."""
+    """Parts computed in this process: in memory as far as PARTS_HELD_BYTES go, then in files of `directory`."""
 
     def __init__(self, directory: Path, name: str, count: int, compute: Callable[[int], Part]) -> None:
         self._kept: list[Part | Path] = []
@@ -88,7 +86,7 @@ class KeptParts(Sequence[Part]):
         for index in range(count):
             part = compute(index)
             size = sum(value.nbytes for value in part.values())
-            if held + size <= HELD_BYTES:
+            if held + size <= PARTS_HELD_BYTES:
                 held += size
                 self._kept.append(part)
                 continue

@@ -5,19 +5,20 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from models.decomposition.cost import decomposition_plan
-from models.decomposition.progress import GridProgress
 from models.decomposition.purchases import advised
 from models.decomposition.reference_training import ReferenceBudget
 from models.decomposition.requested_risk import answered
 from models.decomposition.risk_draws import surface_of_outcomes
+from models.decomposition.setting import Polls
 from models.decomposition.table_cells import pure_noise, table_grid_estimates, table_reading, table_row
-from models.decomposition.table_grid import TableSetting, table_width
+from models.decomposition.table_grid import TableSetting, table_outcomes
 from models.decomposition.terms import DecompositionCell
 from models.errors import InvalidData
 from models.hypothesis_spaces.base import HypothesisSpace
 from models.learners.base import Learner
 from models.plan import Plan
 from models.randomness import Randomness
+from models.run_context import PARTS_HELD_BYTES, Parts
 from models.table_splits import largest_fold
 
 Place = Callable[[HypothesisSpace, Learner, int, int, int], dict[str, Any]]
@@ -39,7 +40,8 @@ def decompose_table(
     randomness: Randomness,
     requested: float | None,
     place: Place,
-    progress: GridProgress,
+    polls: Polls,
+    parts: Parts,
 ) -> TableDecomposition:
     """Train and measure every cell. `randomness` is that of the learning curves' resamples. `requested`: a risk whose
     cheapest purchase is named.
@@ -48,14 +50,19 @@ def decompose_table(
         TrainingDiverged: a learner left every bounded set.
         Stopped: the context asked for it.
     """
-    polls = progress.poll("training"), progress.poll("reference"), progress.unit_done
+    # Widths ascend: what costs most comes last, where workers that share a round begin.
+    ascending = sorted(widths)
+    rows = [(space.with_width(width), learner) for space, learner in pairs for width in ascending]
+    trained = table_outcomes(rows, setting, polls, parts)
     splits, every_row = setting.splits, setting.splits.every_row()
     noise, shape = pure_noise(every_row), (every_row.inputs.shape[1], every_row.labels.shape[1])
     measured = measured_by(splits.folds, splits.scored_rows)
     cells: list[DecompositionCell] = []
     readings: list[dict[str, Any]] = []
     for space, learner in pairs:
-        outcomes = {width: table_width(space.with_width(width), learner, setting, *polls) for width in widths}
+        # The next outcomes are those of the next space.
+        by_width = dict(zip(ascending, trained, strict=False))
+        outcomes = {width: by_width[width] for width in widths}
         estimates = table_grid_estimates(outcomes, noise, randomness)
         unadvised = []
         for (width, size), found in estimates.items():
@@ -88,7 +95,8 @@ def table_plan(
 ) -> Plan:
     """The cost of one seed and fold, seeds x folds times; no function is sought by fresh rows: there are none.
 
-    Beside the memory of one, the losses of f^ and f~ at every scored row are kept for all widths of a space.
+    Beside the memory of one, the losses of f^ and f~ at every scored row are kept for all widths of a space, and as
+    parts of the work for all spaces, as far as these are held.
 
     Raises:
         InvalidData: a space does not exist in this dimension.
@@ -100,10 +108,11 @@ def table_plan(
     budget = replace(budget, population_steps=0, projection_rows=0, projection_floor=0)
     tested = largest_fold(scored_rows, folds)
     one = decomposition_plan(rows, dimension, outputs, sample_sizes, 1, tested, budget)
-    kept = 2 * seeds * len(sample_sizes) * scored_rows * max(len(spaces) for spaces, _ in rows)
+    of_a_width, widths = 16 * seeds * len(sample_sizes) * scored_rows, [len(spaces) for spaces, _ in rows]
+    kept = of_a_width * max(widths) + min(PARTS_HELD_BYTES, of_a_width * sum(widths))
     return Plan(
         parameters=one.parameters,
-        peak_memory_bytes=one.peak_memory_bytes + 8 * kept,
+        peak_memory_bytes=one.peak_memory_bytes + kept,
         floating_point_operations=seeds * folds * one.floating_point_operations,
         estimated_seconds=seeds * folds * one.estimated_seconds,
     )

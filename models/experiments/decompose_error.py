@@ -22,8 +22,8 @@ from models.learners import AnyLearner, Learner
 from models.plan import Plan, TableShape
 from models.problems import SyntheticProblem
 from models.randomness import Randomness
-from models.run_context import RunContext
-from models.table_splits import MOST_FOLDS, TableSplits, largest_fold
+from models.run_context import Parts, RunContext
+from models.table_splits import MOST_FOLDS, largest_fold
 
 FEWEST_SEEDS = 8
 """From so many on a first error bar may decide whether seeds are added."""
@@ -229,8 +229,7 @@ class DecomposeError(Experiment):
             Stopped: the context asked for it; polled every few optimization steps.
         """
         if isinstance(self.data, DatasetData):
-            splits = self.data.splits(context, self.folds, max(self.sample_sizes), Randomness(self.seed))
-            return self._run_table(context, splits)
+            return self._run_table(context, self.data)
         problem = self.data.problem(context, Randomness(self.seed))
         if not isinstance(problem, SyntheticProblem):
             raise AssumptionFailed("The approximation error needs a known f*, or a table.", "/data")
@@ -245,8 +244,7 @@ class DecomposeError(Experiment):
             shared=Randomness(self.seed).child("decompose_error"),
             device=context.device,
         )
-        progress = GridProgress(context, self.units)
-        seconds = self.plan({}).estimated_seconds
+        polls, parts = self._surroundings(context, self.units, {})
         found = decompose_target(
             problem,
             self.pairs,
@@ -255,13 +253,15 @@ class DecomposeError(Experiment):
             None if self.precision is None else SequentialStopping(self.seeds, self.precision),
             self.requested_risk,
             self._place,
-            Polls(progress.poll("training"), progress.poll("reference"), progress.unit_done),
-            lambda name, count, compute: context.parts(name, count, compute, seconds),
+            polls,
+            parts,
         )
         summary = found.summary | {"reference_effort": self.reference_search.effort}
         return ExperimentResult(summary=summary, decompositions=found.cells)
 
-    def _run_table(self, context: RunContext, splits: TableSplits) -> ExperimentResult:
+    def _run_table(self, context: RunContext, data: DatasetData) -> ExperimentResult:
+        table, randomness = context.table(data.dataset_id), Randomness(self.seed)
+        splits = data.splits(table, self.folds, max(self.sample_sizes), randomness)
         self._check_rows(splits.training_rows)
         setting = TableSetting(
             splits=splits,
@@ -270,13 +270,18 @@ class DecomposeError(Experiment):
             budget=BUDGETS[self.reference_search.effort],
             device=context.device,
         )
-        progress = GridProgress(context, splits.folds * self.units)
-        randomness = Randomness(self.seed)
+        tables = {data.dataset_id: table.shape(data.category_columns)}
+        polls, parts = self._surroundings(context, splits.folds * self.units, tables)
         found = decompose_table(
-            self.pairs, self.widths, setting, randomness, self.requested_risk, self._place, progress
+            self.pairs, self.widths, setting, randomness, self.requested_risk, self._place, polls, parts
         )
         summary = found.summary | {"reference_effort": self.reference_search.effort}
         return ExperimentResult(summary=summary, decompositions=found.cells)
+
+    def _surroundings(self, context: RunContext, units: int, tables: Mapping[str, TableShape]) -> tuple[Polls, Parts]:
+        progress, seconds = GridProgress(context, units), self.plan(tables).estimated_seconds
+        polls = Polls(progress.poll("training"), progress.poll("reference"), progress.unit_done)
+        return polls, lambda name, count, compute: context.parts(name, count, compute, seconds)
 
     def _place(
         self, space: HypothesisSpace, learner: Learner, dimension: int, width: int, sample_size: int

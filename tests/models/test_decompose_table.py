@@ -5,11 +5,14 @@ import math
 
 import pytest
 import torch
+from parts_here import parts_here
 from pydantic import ValidationError
+from safetensors.torch import load_file, save_file
 
 from models.decomposition.reference_training import BUDGETS
+from models.decomposition.setting import Polls
 from models.decomposition.table_cells import pure_noise
-from models.decomposition.table_grid import TableSetting, table_width
+from models.decomposition.table_grid import TableSetting, table_outcomes
 from models.errors import InvalidData, Stopped
 from models.experiments.decompose_error import DecomposeError
 from models.randomness import Randomness
@@ -137,6 +140,30 @@ def test_same_seed_same_numbers(context):
     assert first == second
 
 
+def test_parts_computed_in_any_order_and_kept_in_files_give_the_same_bits(context, tmp_path):
+    context.tables["ds_1"] = linear_table(rows=90, dimension=2)
+    two_layer = {"kind": "two_layer", "activation": "relu"}
+    spec = spec_of(
+        hypothesis_space=[{"kind": "polynomial"}, two_layer],
+        learner=[{"kind": "ridge"}, {"kind": "adam", "steps": 30}],
+        widths=[3, 1], sample_sizes=[40, 10, 20], seeds=2, folds=3, reference={"effort": "quick"},
+    )  # fmt: skip
+    expected = spec.run(context)
+    asked = []
+
+    def parts_elsewhere(name, count, compute, seconds):
+        asked.append((name, count, seconds))
+        for index in reversed(range(count)):
+            save_file(compute(index), tmp_path / str(index))
+        return [load_file(tmp_path / str(index)) for index in range(count)]
+
+    context.parts = parts_elsewhere
+    assert spec.run(context) == expected
+    ((name, count, seconds),) = asked
+    assert (name, count) == ("training", 2 * 2 * 2 * 3)
+    assert seconds == spec.plan({"ds_1": context.tables["ds_1"].shape()}).estimated_seconds
+
+
 def test_stop_is_obeyed(context):
     context.tables["ds_1"] = linear_table(rows=300)
     context.stop_after = 2
@@ -196,17 +223,16 @@ def test_cross_validation_shortens_the_error_bars_and_terms_still_telescope(cont
     assert abs(limit.value - NOISE**2) < 3 * limit.standard_error < 3 * once[-1].risks["best_in_space"].standard_error
 
 
-def test_a_test_row_changes_no_function_that_it_tests(context):
+def test_a_test_row_changes_no_function_that_it_tests():
     tables = [linear_table(rows=40, dimension=2) for _ in range(2)]
     tables[1].numbers["y"][7] += 1000.0
     spec = spec_of(hypothesis_space={"kind": "polynomial"}, widths=[3], sample_sizes=[10, 20, 30], seeds=2)
     empirical = []
     for table in tables:
-        context.tables["ds_1"] = table
-        splits = spec.data.splits(context, 4, 30, Randomness(0))
+        splits = spec.data.splits(table, 4, 30, Randomness(0))
         setting = TableSetting(splits, spec.sample_sizes, (Randomness(0), Randomness(1)), BUDGETS["quick"])
-        polls = (lambda step, steps: None, lambda step, steps: None, lambda: None)
-        empirical.append(table_width(spec.spaces[0].with_width(3), spec.pairs[0][1], setting, *polls))
+        row = spec.spaces[0].with_width(3), spec.pairs[0][1]
+        empirical += table_outcomes([row], setting, Polls(), parts_here)
     clean, moved = empirical
     for seed in range(2):
         fold = int(clean.rotation.fold[seed, 7])

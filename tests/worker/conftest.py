@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psutil
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from db.artefact_store import ArtefactStore
 from db.engine import Database
+from db.repositories.datasets import Datasets
 from db.repositories.job_events import events_after
 from db.repositories.job_queue import Claim, JobQueue
 from db.repositories.jobs import Jobs
@@ -59,6 +62,24 @@ class Workshop:
                 kind=spec["kind"], spec=spec, metadata={}, priority=0, dataset_ids=[], max_attempts=max_attempts
             )
             return job.id
+
+    def store_table(self, dataset_id: str, columns: dict[str, Any]) -> None:
+        """A dataset of these columns."""
+        path = self.store.path(f"artefact:datasets/{dataset_id}.parquet")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        table = pyarrow.table(columns)
+        pyarrow.parquet.write_table(table, path)
+        with self.database.unit_of_work() as session:
+            Datasets(session, "local").add(
+                identifier=dataset_id,
+                name=dataset_id,
+                sha256=dataset_id,
+                format="parquet",
+                size_bytes=1,
+                rows=table.num_rows,
+                columns=[],
+                uri=self.store.describe(path).uri,
+            )
 
     def start(self, job_id: str) -> threading.Thread:
         """Run a job in a thread, as a Celery task would."""

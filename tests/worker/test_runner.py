@@ -6,12 +6,9 @@ import time
 from typing import Any
 
 import psutil
-import pyarrow
-import pyarrow.parquet
 from sqlalchemy import func, select
 
 from db.job_state import JobStatus
-from db.repositories.datasets import Datasets
 from db.repositories.job_queue import JobQueue
 from db.repositories.jobs import Jobs
 from db.tables import Decomposition, LearnedModel
@@ -71,21 +68,7 @@ def test_bounds_of_a_stored_model_are_evaluated_by_a_later_job(workshop: Any) ->
 
 def test_bounds_of_a_model_of_a_table_find_the_table(workshop: Any) -> None:
     column = [(0.37 * row) % 1 for row in range(40)]
-    table = pyarrow.table({"x": column, "y": [value**2 for value in column]})
-    path = workshop.store.path("artefact:datasets/ds_0.parquet")
-    path.parent.mkdir(parents=True)
-    pyarrow.parquet.write_table(table, path)
-    with workshop.database.unit_of_work() as session:
-        Datasets(session, "local").add(
-            identifier="ds_0",
-            name="squares",
-            sha256="0",
-            format="parquet",
-            size_bytes=1,
-            rows=40,
-            columns=[],
-            uri=workshop.store.describe(path).uri,
-        )
+    workshop.store_table("ds_0", {"x": column, "y": [value**2 for value in column]})
     data = {"kind": "dataset", "dataset_id": "ds_0", "target_columns": ["y"]}
     fit = workshop.accept({**workshop.short, "data": data, "sample_size": None})
     workshop.runner.run(fit)

@@ -30,6 +30,12 @@ GRID = {
     "test_size": 200,
     "reference": {"effort": "quick"},
 }
+OF_TABLE = GRID | {
+    "data": {"kind": "dataset", "dataset_id": "ds_0", "target_columns": ["y"]},
+    "widths": [4, 2],
+    "sample_sizes": [8, 16, 24],
+    "folds": 3,
+}
 LONG_GRID = GRID | {"learner": [{"kind": "ridge"}, {"kind": "stochastic_gradient_descent", "steps": 1_000_000}]}
 
 
@@ -78,7 +84,6 @@ def whole(workshop: Any, spec: dict[str, Any]) -> dict[str, Any]:
         )
         job_id = workshop.accept(spec)
         assert alone.run(job_id)
-        assert "round_opened" not in workshop.events(job_id)
         return result_of(workshop, job_id)
     finally:
         children.close()
@@ -90,13 +95,16 @@ def work_until_done(runner: Runner, done: threading.Event) -> None:
             time.sleep(0.02)
 
 
-def test_results_are_those_of_an_undivided_run_to_the_bit(workshop: Any, second: Runner) -> None:
-    expected = whole(workshop, GRID)
-    alone = workshop.accept(GRID)
+@pytest.mark.parametrize("spec", [GRID, OF_TABLE], ids=["target", "table"])
+def test_results_are_those_of_an_undivided_run_to_the_bit(workshop: Any, second: Runner, spec: dict[str, Any]) -> None:
+    inputs = [(0.37 * row) % 1 for row in range(40)]
+    workshop.store_table("ds_0", {"x": inputs, "y": [value**2 for value in inputs]})
+    expected = whole(workshop, spec)
+    alone = workshop.accept(spec)
     assert workshop.runner.run(alone)
     assert result_of(workshop, alone) == expected
 
-    shared, done, helpers = workshop.accept(GRID), threading.Event(), []
+    shared, done, helpers = workshop.accept(spec), threading.Event(), []
     thread = workshop.start(shared)
     workshop.until(lambda: len(shards_of(workshop, shared)) > 0)
     helper = threading.Thread(target=work_until_done, args=(second, done), daemon=True)
