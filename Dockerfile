@@ -14,6 +14,10 @@ RUN python -m venv /opt/riskscope \
     && PIP_EXTRA_INDEX_URL="${PIP_EXTRA_INDEX_URL}" /opt/riskscope/bin/pip install --constraint constraints.txt .
 
 FROM python:${PYTHON_VERSION}-slim
+# pg_dump and pg_restore, for `riskscope backup` and `riskscope restore`; of the server's version in docker-compose.yml.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends postgresql-client \
+    && rm -rf /var/lib/apt/lists/*
 RUN useradd --uid 10001 --create-home riskscope \
     && install -d -o riskscope -g riskscope /var/lib/riskscope
 COPY --from=build /opt/riskscope /opt/riskscope

@@ -2,7 +2,7 @@
 
 import typer
 
-from api.commands import keys, processes, schemas
+from api.commands import backup, keys, processes, schemas
 
 app = typer.Typer(
     name="riskscope",
@@ -10,7 +10,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for group in (processes, schemas, keys):
+for group in (processes, backup, schemas, keys):
     app.add_typer(group.commands)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from db.settings import ServiceSettings
 
-_FILE = "key_secret"
+FILE = "key_secret"
 
 
 def key_secret(settings: ServiceSettings) -> bytes:
@@ -22,7 +22,7 @@ def key_secret(settings: ServiceSettings) -> bytes:
     """
     if settings.key_secret is not None:
         return settings.key_secret.get_secret_value().encode()
-    path = settings.data_directory.resolve() / _FILE
+    path = settings.data_directory.resolve() / FILE
     with contextlib.suppress(FileNotFoundError):
         return path.read_bytes()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,7 +32,7 @@ def key_secret(settings: ServiceSettings) -> bytes:
 
 def _make(path: Path) -> None:
     """Whole or not at all, and by one of several processes at once."""
-    draft = path.with_name(f".{_FILE}.{secrets.token_hex(8)}")
+    draft = path.with_name(f".{FILE}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(secrets.token_bytes(32))

@@ -78,3 +78,19 @@ def test_unknown_scope_is_refused_with_the_known_ones(run: Run, database: Databa
 def test_openapi_prints_the_snapshot(run: Run) -> None:
     snapshot = Path(__file__).parents[2] / "docs" / "openapi.json"
     assert run("openapi").output == snapshot.read_text(encoding="utf-8")
+
+
+def test_backup_and_restore_say_what_they_moved_and_why_they_refuse(
+    run: Run, database: Database, storage_settings: ServiceSettings, tmp_path: Path
+) -> None:
+    key_secret(storage_settings)
+    made = run("backup", str(tmp_path / "backup"))
+    assert made.exit_code == 0, made.output
+    assert "0 jobs, 0 datasets, 0 models" in made.output
+    assert (tmp_path / "backup" / "key_secret").read_bytes() == key_secret(storage_settings)
+    again = run("backup", str(tmp_path / "backup"))
+    assert (again.exit_code, "not an empty directory" in again.output) == (1, True)
+    refused = run("restore", str(tmp_path / "backup"))
+    assert (refused.exit_code, "tables already" in refused.output) == (1, True)
+    nothing = run("restore", str(tmp_path / "elsewhere"))
+    assert (nothing.exit_code, "is no backup" in nothing.output) == (1, True)
