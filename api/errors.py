@@ -20,13 +20,13 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
-from sqlalchemy.exc import OperationalError
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Match
 
 from api.field_errors import FieldError, field_errors
+from db.engine import UNREACHABLE
 
 logger = structlog.get_logger(__name__)
 
@@ -174,7 +174,7 @@ def _problem_of(request: Request, error: Exception) -> Problem:
         return _from_request_validation(error)
     if isinstance(error, HTTPException):
         return _from_http_exception(request, error)
-    if isinstance(error, OperationalError):
+    if isinstance(error, UNREACHABLE):
         logger.error("database_unavailable", exc_info=error)
         return Unavailable("The database does not answer; try again.")
     logger.error("unhandled_exception", path=request.url.path, exc_info=error)
@@ -186,7 +186,7 @@ async def respond_to(request: Request, error: Exception) -> Response:
     return _respond(request, _problem_of(request, error))
 
 
-EXPECTED: tuple[type[Exception], ...] = (Problem, RequestValidationError, HTTPException, OperationalError)
+EXPECTED: tuple[type[Exception], ...] = (Problem, RequestValidationError, HTTPException, *UNREACHABLE)
 """What may be raised where no one is to blame here; anything else is a defect."""
 
 

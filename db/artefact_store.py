@@ -1,5 +1,6 @@
 """Files of jobs, models and datasets under one directory; rows hold a URI, a digest and a size."""
 
+import errno
 import hashlib
 import os
 import shutil
@@ -8,6 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 SCHEME = "artefact:"
+
+_STORAGE_FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+# What libraries say that write files with code of their own.
+_STORAGE_FULL_TEXTS = ("No space left on device", "Disk quota exceeded", "File too large")
+
+
+def storage_is_full(error: BaseException) -> bool:
+    """Whether a file could not be written because the disk, a quota or a limit of the process is reached."""
+    if isinstance(error, OSError) and error.errno in _STORAGE_FULL:
+        return True
+    return any(text in str(error) for text in _STORAGE_FULL_TEXTS)
 
 
 @dataclass(frozen=True)

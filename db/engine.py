@@ -7,9 +7,23 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 from sqlalchemy.orm import Session, sessionmaker
 
 from db.settings import ServiceSettings
+
+UNREACHABLE = (OperationalError, InterfaceError, NoConnectionLeft)
+"""Raised where the database does not answer, or not in time: the same transaction may succeed a little later."""
+
+_LIVE_CONNECTIONS = {
+    "connect_timeout": 5,
+    # A host that is gone says nothing: without these a statement waits a quarter of an hour for its answer.
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
 
 
 def _write_json(value: Any) -> str:
@@ -39,7 +53,7 @@ class Database:
                 pool_pre_ping=True,
                 pool_size=settings.database_pool_size,
                 max_overflow=settings.database_pool_size,
-                connect_args={"connect_timeout": 5},
+                connect_args=_LIVE_CONNECTIONS,
             )
         self._writing = sessionmaker(self.engine.execution_options(sqlite_begin="IMMEDIATE"), expire_on_commit=False)
         self._reading = sessionmaker(self.engine.execution_options(sqlite_begin="DEFERRED"), expire_on_commit=False)

@@ -4,6 +4,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+from db.artefact_store import storage_is_full
 from models.errors import ModelsError
 
 _CGROUP_EVENTS = Path("/sys/fs/cgroup/memory.events")
@@ -22,6 +23,9 @@ def failure_of(error: Exception) -> dict[str, Any]:
     """What a client may know of an exception: all of a ModelsError, and of a surprise only that it was one."""
     if isinstance(error, ModelsError):
         return failure(error.code, error.message, error.param)
+    if storage_is_full(error):
+        message = "There was no space left for the files of the job; none was kept. Run it again when there is space."
+        return failure("storage_full", message)
     if _is_out_of_memory(error):
         return failure("out_of_memory", "The job needed more memory than there is; make it smaller.")
     return failure("internal_error", "The job failed for a reason that is not the client's; it is in the worker's log.")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import psutil
 
-_CLOCK_TOLERANCE_SECONDS = 5.0
+_STARTED_TICKS = 19
+"""Which of the fields after the name in /proc/<pid>/stat says when a process was started, in ticks since the boot."""
 
 
 @cache
@@ -21,9 +22,24 @@ def _machine() -> str:
     return f"{platform.node()}.{boot}.{namespace}"
 
 
+def _started(process: psutil.Process) -> int:
+    """When a process was started, the same number whoever asks and whenever.
+
+    A time of day would not do: it is reckoned back from the clock, and one that is set an hour ahead would make every
+    process another one.
+    """
+    try:
+        stat = Path(f"/proc/{process.pid}/stat").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        # Off Linux, or it ended just now, which this call tells.
+        return int(process.create_time())
+    # The name stands in parentheses and may hold some.
+    return int(stat.rpartition(b")")[2].split()[_STARTED_TICKS])
+
+
 def worker_id() -> str:
     """This process: machine, process id, and when it was started."""
-    return f"{_machine()}/{os.getpid()}/{int(psutil.Process().create_time())}"
+    return f"{_machine()}/{os.getpid()}/{_started(psutil.Process())}"
 
 
 def has_ended(worker: str) -> bool:
@@ -36,7 +52,7 @@ def has_ended(worker: str) -> bool:
         process = psutil.Process(int(pid))
         if process.status() == psutil.STATUS_ZOMBIE:
             return True
-        return abs(process.create_time() - int(started)) > _CLOCK_TOLERANCE_SECONDS
+        return _started(process) != int(started)
     except psutil.NoSuchProcess:
         return True
     except psutil.AccessDenied:

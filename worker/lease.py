@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 import structlog
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from db.engine import Database
 from db.repositories.job_queue import Claim, Heartbeat, JobQueue
@@ -60,7 +60,7 @@ class Lease:
         while not self._closing.wait(self._settings.poll_seconds) and not self.lost:
             try:
                 standing = self._beat()
-            except (DBAPIError, SQLAlchemyError) as error:
+            except SQLAlchemyError as error:
                 logger.warning("heartbeat_failed", reason=str(error).splitlines()[0])
                 continue
             self._fenced = self._fenced or not standing.held

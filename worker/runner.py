@@ -7,17 +7,17 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import structlog
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from db.artefact_store import ArtefactStore
-from db.engine import Database
+from db.artefact_store import ArtefactStore, storage_is_full
+from db.engine import UNREACHABLE, Database
 from db.job_state import JobStatus
 from db.repositories.job_queue import Claim, JobQueue
 from db.repositories.shards import Shards, running_shards
 from worker.assignments import assignment_of
 from worker.attempt import TICK_SECONDS, Attempt, Ending
 from worker.children import WarmChildren
-from worker.failures import failure
+from worker.failures import failure, failure_of
 from worker.lease import Lease
 from worker.progress import ProgressView
 from worker.protocol import SHARD, Assignment
@@ -87,7 +87,7 @@ class Runner:
         try:
             with self._database.unit_of_work() as session:
                 return JobQueue(session).claim(job_id, self._worker, self._settings.lease_seconds)
-        except (OperationalError, InterfaceError) as error:
+        except UNREACHABLE as error:
             # The row stays queued and will be rung for again.
             logger.warning("database_unreachable", reason=str(error).splitlines()[0])
             return None
@@ -112,10 +112,18 @@ class Runner:
                 attempt.end()
                 self._store.remove_attempt(claim.job_id, claim.attempt)
                 logger.warning("claim_lost")
-            except Exception:
+            except Exception as error:
                 attempt.end()
                 logger.exception("run_failed")
-                self._until_lease_ends(lease, lambda: self._lose(claim, "the worker could not run it"))
+                give_up = self._give_up_for(claim, error)
+                self._until_lease_ends(lease, give_up)
+                self._store.remove_attempt(claim.job_id, claim.attempt)
+
+    def _give_up_for(self, claim: Claim, error: Exception) -> Callable[[], None]:
+        if storage_is_full(error):
+            # It would be full for the next attempt, too.
+            return lambda: self._finish(claim, JobStatus.FAILED, failure_of(error))
+        return lambda: self._lose(claim, "the worker could not run it")
 
     def _to_the_end(self, claim: Claim, attempt: Attempt, lease: Lease) -> tuple[Assignment, Ending]:
         """One child after another: each gets as far as the next round of shards, which it asks for."""
@@ -162,12 +170,13 @@ class Runner:
             result = JobResult(self._store, assignment.directory)
             with self._database.unit_of_work() as session:
                 models = result.store(session, claim)
-        except (OperationalError, InterfaceError, IntegrityError):
+        except (*UNREACHABLE, IntegrityError):
             raise
         except (ValueError, OSError, DBAPIError):
             logger.exception("result_refused")
             error = failure("internal_error", "The result could not be stored; the reason is in the worker's log.")
             self._finish(claim, JobStatus.FAILED, error)
+            self._store.remove_attempt(claim.job_id, claim.attempt)
             return
         self._store.remove_jobs(shards)
         logger.info("job_succeeded", models=[model["id"] for model in models])
@@ -216,7 +225,7 @@ class Runner:
                 races += 1
                 if races > VERSION_RACES:
                     raise
-            except (OperationalError, InterfaceError) as error:
+            except UNREACHABLE as error:
                 logger.warning("database_unreachable", reason=str(error).splitlines()[0])
                 if time.monotonic() > give_up_at:
                     raise

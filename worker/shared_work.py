@@ -7,9 +7,8 @@ from typing import Any
 
 import structlog
 from kombu.exceptions import OperationalError as BrokerUnreachable
-from sqlalchemy.exc import InterfaceError, OperationalError
 
-from db.engine import Database
+from db.engine import UNREACHABLE, Database
 from db.repositories.job_queue import Claim, JobQueue
 from db.repositories.shards import RoundStanding, Shards
 from worker.attempt import TICK_SECONDS, Attempt, Ending
@@ -68,7 +67,7 @@ class SharedWork:
                         return ending
                     if lease.cancel_requested or not self._run_one(claim):
                         time.sleep(TICK_SECONDS)
-                except (OperationalError, InterfaceError) as error:
+                except UNREACHABLE as error:
                     logger.warning("database_unreachable", reason=str(error).splitlines()[0])
                     time.sleep(1)
         finally:

@@ -21,6 +21,8 @@ from worker.settings import WorkerSettings
 logger = structlog.get_logger(__name__)
 
 COLLECTION_SECONDS = 3600.0
+CLOCK_STEP_SECONDS = 2.0
+"""A database's clock that gained so much on this machine's between two ticks was set, or the machine slept."""
 
 
 class Sweeper:
@@ -47,6 +49,8 @@ class Sweeper:
         self._draining = draining
         self._device: str | None = None
         self._seen_at = float("-inf")
+        self._clock_ahead = float("inf")
+        self._leases_hold_until = float("-inf")
         self._collected_at = time.monotonic()
         self._helping: list[threading.Thread] = []
         self._thread = threading.Thread(target=self._sweep_for_ever, name="sweeper", daemon=True)
@@ -99,12 +103,26 @@ class Sweeper:
     def _end_lost_claims(self) -> None:
         with self._database.unit_of_work() as session:
             queue = JobQueue(session)
-            for job_id in queue.requeue_expired():
-                logger.warning("lease_expired", job_id=job_id)
+            if self._leases_may_be_judged(queue.clock_seconds):
+                for job_id in queue.requeue_expired():
+                    logger.warning("lease_expired", job_id=job_id)
             for job_id, attempt, worker in queue.held_claims():
                 # Its children heard the end of file and ended with it; no need to wait for the lease.
                 if has_ended(worker) and queue.lose(job_id, attempt, "its worker's process ended") is not None:
                     logger.warning("worker_ended", job_id=job_id, attempt=attempt)
+
+    def _leases_may_be_judged(self, clock_seconds: Callable[[], float]) -> bool:
+        """False for the time of one lease after the database's clock was put ahead: the living renew theirs in it."""
+        asked = time.monotonic()
+        reading = clock_seconds()
+        answered = time.monotonic()
+        # How far ahead of this machine's it is at least, against at most the last time: a slow answer is no step.
+        step = reading - answered - self._clock_ahead
+        self._clock_ahead = reading - asked
+        if step > CLOCK_STEP_SECONDS:
+            logger.warning("database_clock_stepped", seconds=round(step, 1))
+            self._leases_hold_until = answered + self._settings.lease_seconds
+        return answered >= self._leases_hold_until
 
     def _ring_again(self) -> None:
         with self._database.unit_of_work() as session:

@@ -1,6 +1,7 @@
 """Reads uploads in processes of their own, so many at a time, each with limits on memory and time."""
 
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -53,6 +54,7 @@ class FileReaders:
         Raises:
             FileRefused: by the file, or by the limits on memory and time.
             ReadersBusy: no process could be started in time.
+        OSError: there is no space left for the table.
         """
         task = {
             "path": str(path),
@@ -80,6 +82,8 @@ class FileReaders:
         if "refused" in document:
             raise FileRefused(**document["refused"])
         logger.warning("reading_process_died", format=file_format, died_of=document["died_of"])
+        if document["died_of"] == "storage":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if document["died_of"] == -signal.SIGXCPU:
             too_large(f"The file takes more than {self.limits.seconds:g} seconds to read, the most allowed.")
         if document["died_of"] in ("memory", -signal.SIGABRT, -signal.SIGKILL):

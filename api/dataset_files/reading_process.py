@@ -18,8 +18,10 @@ from api.dataset_files.caps import Caps
 from api.dataset_files.formats import canonicalise
 from api.dataset_files.options import CsvOptions
 from api.dataset_files.refusals import FileRefused
+from db.artefact_store import storage_is_full
 
 OUT_OF_MEMORY = "memory"
+STORAGE_FULL = "storage"
 
 
 def _limit(memory_bytes: int, seconds: float) -> None:
@@ -42,6 +44,10 @@ def _answer(task: dict[str, Any]) -> dict[str, Any]:
         return {"refused": {"detail": refused.detail, "status": refused.status, "pointer": refused.pointer}}
     except MemoryError:
         return {"died_of": OUT_OF_MEMORY}
+    except OSError as error:
+        if not storage_is_full(error):
+            raise
+        return {"died_of": STORAGE_FULL}
     return {"described": asdict(described)}
 
 

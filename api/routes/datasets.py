@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import pyarrow.parquet as pq
+import structlog
 from fastapi import APIRouter, Depends, File, Form, Query, UploadFile
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -25,12 +26,15 @@ from api.idempotency import IdempotencyHeader, Reply, fingerprint, reply_once
 from api.schemas.datasets import DatasetDocument, DatasetList, DatasetRows, dataset_document
 from api.schemas.lists import list_document
 from api.theory import MOST_LEVELS
+from db.artefact_store import storage_is_full
 from db.identifiers import new_id
 from db.repositories.datasets import Datasets
 from db.repositories.jobs import Jobs
 from db.tables import Dataset
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"], route_class=CheckedRoute)
+
+logger = structlog.get_logger(__name__)
 
 _CHUNK_BYTES = 2**20
 _NO_DATASET = "There is no dataset with this id."
@@ -124,6 +128,11 @@ def upload_dataset(
             reply = reply_once(services, principal.owner, idempotency_key, request, create)
         if not reply.replayed:
             adopted.clear()
+    except OSError as error:
+        if storage_is_full(error):
+            logger.error("storage_full", exc_info=error)
+            raise Unavailable("There is no space left to keep the file.", retry_after_seconds=60) from error
+        raise
     except IntegrityError as error:
         raise Conflict("The same bytes are being uploaded right now; send them again.") from error
     finally:

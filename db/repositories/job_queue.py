@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, and_, case, func, select, true, type_coerce, update
+from sqlalchemy import BigInteger, ColumnElement, and_, case, func, or_, select, true, type_coerce, update
 from sqlalchemy.orm import Session
 
 from db.job_state import TERMINAL, JobStatus
@@ -17,6 +17,8 @@ from db.repositories.job_events import record_event
 from db.repositories.shards import end_shards
 from db.tables import Job
 from db.types import after, now, seconds
+
+LONGEST_RING_PAUSE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -250,21 +252,27 @@ class JobQueue:
     def due_rings(self, limit: int = 2) -> list[str]:
         """The oldest queued jobs that should be rung for now; each waits twice as long for its next ring, to 60 s.
 
-        Few at a time: a free worker takes the oldest queued job whatever it was rung for.
+        Few at a time: a free worker takes the oldest queued job whatever it was rung for. A turn that is further off
+        than any pause was set before the database's clock was put back.
         """
+        turn = or_(Job.ring_at <= now(), Job.ring_at > after(LONGEST_RING_PAUSE_SECONDS))
         due = list(
             self.session.execute(
                 select(Job.id, Job.rings)
-                .where(Job.status == JobStatus.QUEUED, Job.ring_at <= now())
+                .where(Job.status == JobStatus.QUEUED, turn)
                 .order_by(Job.priority.desc(), Job.id)
                 .limit(limit)
                 .with_for_update(skip_locked=True)
             )
         )
         for job_id, rings in due:
-            wait = min(60.0, 2.0 ** (rings + 1))
+            wait = min(LONGEST_RING_PAUSE_SECONDS, 2.0 ** (rings + 1))
             self.session.execute(update(Job).where(Job.id == job_id).values(rings=rings + 1, ring_at=after(wait)))
         return [job_id for job_id, _ in due]
+
+    def clock_seconds(self) -> float:
+        """The database's clock, by which leases end."""
+        return float(self.session.scalar(select(type_coerce(now(), BigInteger))) or 0) / seconds(1)
 
     def oldest_queued_seconds(self) -> float | None:
         """How long the job that has waited longest is waiting, for the watchdog; None: nothing is queued."""

@@ -1,0 +1,78 @@
+"""The database goes away while a job runs: the API says so and when to come back, and nothing is lost."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from fault_places import LEASE_SECONDS, EmbeddedPlace, Place, finished, open_database
+from fault_run import specification
+from job_audit import audit
+
+BRIEFLY, LONGER_THAN_A_LEASE = 4.0, LEASE_SECONDS + 4.0
+MINUTES = specification(9)
+SECONDS = specification(6)
+
+
+def running(client: httpx.Client, spec: dict[str, object]) -> str:
+    job_id: str = client.post("/v1/jobs", json={"spec": spec}).json()["id"]
+    deadline = time.monotonic() + 60
+    while client.get(f"/v1/jobs/{job_id}").json()["progress"] is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return job_id
+
+
+@pytest.fixture
+def outage(place: Place, request: pytest.FixtureRequest) -> Iterator[threading.Thread]:
+    """The database away for so many seconds, once the thread is started."""
+    thread = threading.Thread(target=place.fail_database, args=(request.param,))
+    yield thread
+    if thread.is_alive():
+        thread.join(timeout=60)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("outage", [BRIEFLY], indirect=True)
+def test_job_that_outlives_a_short_outage_keeps_its_attempt(
+    place: Place, client: httpx.Client, outage: threading.Thread
+) -> None:
+    job_id = running(client, MINUTES)
+    outage.start()
+    time.sleep(1)
+    seen = [client.get(f"/v1/jobs/{job_id}"), client.post("/v1/jobs", json={"spec": SECONDS})]
+    if isinstance(place, EmbeddedPlace):
+        # SQLite is read while another process holds its lock; what writes waits for it.
+        assert [answer.status_code for answer in seen] == [200, 202]
+    else:
+        for answer in seen:
+            assert answer.status_code == 503
+            assert int(answer.headers["Retry-After"]) > 0
+            assert answer.headers["Content-Type"] == "application/problem+json"
+            assert "database" in answer.json()["detail"]
+        assert client.get("/readyz").json()["checks"]["database"]["ok"] is False
+    assert client.get("/livez").status_code == 200
+    outage.join(timeout=60)
+    # Its lease goes on from here: the cancel is heard, by the first attempt.
+    assert client.post(f"/v1/jobs/{job_id}/cancel").status_code == 202
+    assert finished(client, job_id)["attempt"] == 1
+    after = client.post("/v1/jobs", json={"spec": SECONDS}).json()["id"]
+    assert finished(client, after)["status"] == "succeeded"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("outage", [LONGER_THAN_A_LEASE], indirect=True)
+def test_job_that_loses_its_lease_in_an_outage_is_run_again_and_ends_once(
+    place: Place, client: httpx.Client, outage: threading.Thread
+) -> None:
+    job_id = running(client, SECONDS)
+    outage.start()
+    outage.join(timeout=60)
+    job = finished(client, job_id)
+    assert (job["status"], job["attempt"]) == ("succeeded", 2)
+    with open_database(place.settings) as database:
+        found = audit(database, [job_id])
+    assert (found.lost, found.twice, found.faults_of_the_log) == (0, 0, [])
