@@ -1,10 +1,13 @@
 """An application over an empty store, with a doorbell that remembers what it was rung for."""
 
+import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import uvicorn
 from fastapi import FastAPI
 
 with warnings.catch_warnings():
@@ -76,6 +79,23 @@ def client(app: FastAPI) -> Iterator[TestClient]:
 def services(app: FastAPI, client: TestClient) -> Services:
     """What the running application is built of."""
     return app.state.services
+
+
+@pytest.fixture
+def address(app: FastAPI) -> Iterator[str]:
+    """Where the application listens: a free port of loopback, for the length of a test."""
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    deadline = time.monotonic() + 30
+    while not server.started and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert server.started
+    host, port = server.servers[0].sockets[0].getsockname()[:2]
+    yield f"{host}:{port}"
+    server.should_exit = True
+    thread.join(timeout=30)
+    assert not thread.is_alive()
 
 
 def _estimate(value: float | str, standard_error: float | None = 0.0) -> dict[str, Any]:
