@@ -7,9 +7,10 @@ DIRECTORY holds a virtual environment for each peer (fastapi, litserve, mlserver
     for peer in "fastapi[standard]" litserve mlserver bentoml mlflow: python -m venv DIRECTORY/peer;
     DIRECTORY/peer/bin/pip install PEER onnxruntime (and onnx for mlflow, uvicorn[standard] for fastapi)
 
-A peer without one is left out. Everyone serves the very same graph (two-layer, d = 100, m = 1024, float64) with one
-process and one thread of onnxruntime, and every answer is compared with the graph's before anything is timed. Rounds
-take the servers in turn, so that whatever else the machine does meets all of them; a figure is the median over rounds.
+A peer without one is left out. Everyone serves the very same graph (two-layer, d = 100, m = 1024; float64 comes and
+goes, float32 inside) with one process and one thread of onnxruntime, and every answer is compared with the graph's
+before anything is timed. Rounds take the servers in turn, so that whatever else the machine does meets all of them; a
+figure is the median over rounds.
 """
 
 import argparse

@@ -2,34 +2,22 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import onnx
 import safetensors.torch
 import torch
-from onnx.reference import ReferenceEvaluator
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
 
 from models.encoding import CategoryColumn, InputEncoding, RawRows, complete_numbers
-from models.encoding_graph import CATEGORIES, INPUT, encoded, probe_rows, raw_inputs
-from models.errors import InvalidData, NumericalFailure
+from models.errors import InvalidData
+from models.graph_export import exported_graph, risk_bound_as_served
 from models.hypothesis_spaces import AnyHypothesisSpace, HypothesisSpace
 from models.learned_model import LearnedModel, OutputRange
-from models.manifest import Certificate, ExportCheck, Manifest, ScalingRecord
-from models.onnx_graph import OnnxGraph
-from models.randomness import Randomness, normal_rows
+from models.manifest import Certificate, Manifest, ScalingRecord
 from models.scaling import AffineScaling
-
-OUTPUT = "outputs"
-
-EXPORT_TOLERANCE = 1e-9
-"""Largest accepted difference between graph and model, relative to the outputs' scale; round-off is near 1e-15."""
-
-PROBE_ROWS = 64
 
 _SPACE: TypeAdapter[HypothesisSpace] = TypeAdapter(AnyHypothesisSpace)
 
@@ -62,20 +50,20 @@ def export(
     classes: CategoryColumn | None = None,
     certificate: Certificate | None = None,
     probe: RawRows | None = None,
+    root_risk: float | None = None,
 ) -> ExportedModel:
     """Write `model`, promoted to float64, as safetensors and as an ONNX graph, and compare the two.
 
     The graph takes raw rows in the data's own units, `inputs` [N, c] and, where text columns are encoded, `categories`
     [N, t], and gives `outputs` [N, k] in label units: encoding, scaling and clipping are inside. Both files carry
-    names, scaling and range as metadata, so that either is enough alone. The graph is float64 throughout: every
-    operator in use has a float64 kernel, a prediction then agrees with the measured hypothesis to round-off, and small
-    tables are not bound by the speed of float32.
+    names, scaling and range as metadata, so that either is enough alone. The tensors are float64; a large hypothesis is
+    computed in float32 where that is enough (`exported_graph`), and the certificate then covers the difference.
 
-    `encoding`: the raw columns, or only names where each is a number that is never missing. `probe`: raw rows for the
-    comparison; None: 64 rows (a fixed stream), normal in scaled units, missing values and levels in turn.
+    `encoding`: the raw columns, or only names where each is a number that is never missing. `certificate`: of the
+    model. `probe`, `root_risk`: see `exported_graph`.
 
     Raises:
-        NumericalFailure: the graph differs from the model by more than 1e-9 of the outputs' scale, or is not finite.
+        NumericalFailure: the graph differs from the model, or is not finite.
         InvalidData: the graph would exceed 2 GiB.
     """
     model = promoted(model)
@@ -93,8 +81,11 @@ def export(
         "output_scaling": _scaling_record(model.output_scaling),
         "output_range": None if bounds is None else {"lower": bounds.lower.tolist(), "upper": bounds.upper.tolist()},
     }
-    graph = onnx_graph(model, encoding, {key: _canonical_json(value) for key, value in description.items()})
-    rows = _probe(model, encoding) if probe is None else probe
+    properties = {key: _canonical_json(value) for key, value in description.items()}
+    graph = exported_graph(model, encoding, properties, probe=probe, root_risk=root_risk)
+    if certificate is not None and graph.check.precision == "FP32":
+        bound = risk_bound_as_served(certificate.risk_upper_bound, graph.check, len(output_names))
+        certificate = certificate.model_copy(update={"risk_upper_bound": min(bound, certificate.loss_cap)})
     # One entry: safetensors does not fix the order of several, and the bytes must be reproducible.
     weights = safetensors.torch.save(
         {key: value.contiguous() for key, value in sorted(model.parameters.items())},
@@ -104,12 +95,12 @@ def export(
         **description,
         provenance=provenance,
         certificate=certificate,
-        export_check=_compared(model, encoding, graph, rows),
+        export_check=graph.check,
         weights_sha256=hashlib.sha256(weights).hexdigest(),
-        graph_sha256=hashlib.sha256(graph).hexdigest(),
+        graph_sha256=hashlib.sha256(graph.content).hexdigest(),
     ).model_dump(mode="json")
     manifest["digest"] = digest(manifest, weights)
-    return ExportedModel(weights, graph, manifest, manifest["digest"])
+    return ExportedModel(weights, graph.content, manifest, manifest["digest"])
 
 
 def load(manifest: dict[str, Any], weights: bytes) -> StoredModel:
@@ -148,23 +139,6 @@ def _canonical_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-def onnx_graph(model: LearnedModel, encoding: InputEncoding, properties: Mapping[str, str] | None = None) -> bytes:
-    """The float64 graph of x -> clip(unscale(f(scale(encode(x))))); `properties` become its metadata."""
-    graph = OnnxGraph(torch.float64)
-    inputs = encoded(graph, encoding)
-    shifted = graph.apply("Sub", inputs, graph.constant("input_shift", model.input_scaling.shift))
-    scaled = graph.apply("Div", shifted, graph.constant("input_scale", model.input_scaling.scale))
-    value = model.space.onnx(graph, scaled, model.parameters)
-    value = graph.apply("Mul", value, graph.constant("output_scale", model.output_scaling.scale))
-    value = graph.apply("Add", value, graph.constant("output_shift", model.output_scaling.shift))
-    if model.output_range is not None:
-        # Clip takes scalar bounds only; each output has its own.
-        value = graph.apply("Max", value, graph.constant("output_lower", model.output_range.lower))
-        value = graph.apply("Min", value, graph.constant("output_upper", model.output_range.upper))
-    outputs = len(model.output_scaling.shift)
-    return graph.finish(raw_inputs(encoding), OUTPUT, outputs, value, properties, texts=(CATEGORIES,))
-
-
 def promoted(model: LearnedModel) -> LearnedModel:
     """The same parameters as float64 on the CPU."""
     parameters = {key: value.detach().to("cpu", torch.float64) for key, value in model.parameters.items()}
@@ -181,24 +155,6 @@ def _check_fit(model: LearnedModel, record: Manifest) -> None:
         fits = False
     if not fits or stored != model.space.parameter_count(inputs, outputs):
         raise InvalidData("The stored tensors do not fit the hypothesis space of the manifest.")
-
-
-def _probe(model: LearnedModel, encoding: InputEncoding) -> RawRows:
-    rows = normal_rows(Randomness(0), "export_probe", PROBE_ROWS, len(model.input_scaling.shift))
-    return probe_rows(encoding, model.input_scaling.invert(rows)[:, : len(encoding.numbers)])
-
-
-def _compared(model: LearnedModel, encoding: InputEncoding, graph: bytes, probe: RawRows) -> ExportCheck:
-    expected = model(encoding.encode(probe))
-    feeds: dict[str, Any] = {INPUT: probe.numbers.numpy(), CATEGORIES: np.array(probe.texts, dtype=object).T}
-    chosen = {name: feeds[name] for name in raw_inputs(encoding)}
-    (values,) = ReferenceEvaluator(onnx.load_from_string(graph)).run(None, chosen)
-    scale = max(float(expected.abs().max()), float(model.output_scaling.scale.max()))
-    worst = float((torch.from_numpy(values) - expected).abs().max())
-    # Written so that NaN fails too.
-    if not worst <= EXPORT_TOLERANCE * scale:
-        raise NumericalFailure(f"The exported graph differs from the model by {worst:.3g} at scale {scale:.3g}.")
-    return ExportCheck(rows=len(expected), worst_absolute_difference=worst, scale=scale)
 
 
 def _vector(values: tuple[float, ...]) -> torch.Tensor:

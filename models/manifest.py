@@ -31,6 +31,7 @@ class RangeRecord(BaseModel):
 class Certificate(BaseModel):
     """With probability `confidence` over `sample_size` held-out rows, E min(|f(x) - y|^2, M) is below the bound.
 
+    f is the map that is served; a graph that computes in float32 has its largest accepted difference added.
     `loss_cap` is M, in label units squared: labels outside the training range may cost more, and then the population
     risk may exceed the bound. `labels_outside_range` counts the held-out rows with such labels.
     """
@@ -45,13 +46,17 @@ class Certificate(BaseModel):
 
 
 class ExportCheck(BaseModel):
-    """The graph against the model on `rows` probe inputs; `scale` is the largest |output| or scale of the outputs."""
+    """The graph against the model on `rows` probe inputs; `scale` is the largest |output| or scale of the outputs.
+
+    `precision`: in which the hypothesis is computed; what surrounds it is always float64.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     rows: int
     worst_absolute_difference: float
     scale: float
+    precision: Literal["FP32", "FP64"] = "FP64"
 
 
 class Manifest(BaseModel):

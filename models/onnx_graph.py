@@ -1,6 +1,7 @@
 """ONNX graphs written node by node, without tracing: the graph is the formula of the hypothesis."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import onnx
@@ -25,13 +26,13 @@ _ELEMENT_TYPES = {torch.float32: TensorProto.FLOAT, torch.float64: TensorProto.D
 class OnnxGraph:
     """A graph under construction. Values are strings; `apply` appends a node and names its output.
 
-    `dtype` is torch.float32 or torch.float64; constants are converted to it.
+    `dtype` is torch.float32 or torch.float64, that of inputs and outputs; constants are converted to it.
     """
 
     def __init__(self, dtype: torch.dtype = torch.float64) -> None:
         """An empty graph. Raises KeyError for any other `dtype`."""
         self.dtype = dtype
-        self._element_type = _ELEMENT_TYPES[dtype]
+        self._tensor_type = _ELEMENT_TYPES[dtype]
         self._nodes: list[onnx.NodeProto] = []
         self._initializers: list[onnx.TensorProto] = []
         self._names: set[str] = set()
@@ -77,8 +78,17 @@ class OnnxGraph:
         return output
 
     def cast_to_number(self, value: str) -> str:
-        """Truth values as 0 and 1 of the graph's precision."""
-        return self.apply("Cast", value, to=self._element_type)
+        """Truth values as 0 and 1, or numbers, in the precision that is computed in."""
+        return self.apply("Cast", value, to=_ELEMENT_TYPES[self.dtype])
+
+    @contextmanager
+    def computing_in(self, dtype: torch.dtype) -> Iterator[None]:
+        """Within it constants and casts are of `dtype`; the tensors that the graph takes and gives are not."""
+        outside, self.dtype = self.dtype, dtype
+        try:
+            yield
+        finally:
+            self.dtype = outside
 
     def text_codes(self, texts: str, keys: Sequence[str]) -> str:
         """int64: the place of each text among `keys`, -1 for any other."""
@@ -121,11 +131,11 @@ class OnnxGraph:
             "hypothesis",
             [
                 helper.make_tensor_value_info(
-                    name, TensorProto.STRING if name in texts else self._element_type, ["N", columns]
+                    name, TensorProto.STRING if name in texts else self._tensor_type, ["N", columns]
                 )
                 for name, columns in inputs.items()
             ],
-            [helper.make_tensor_value_info(output_name, self._element_type, ["N", output_columns])],
+            [helper.make_tensor_value_info(output_name, self._tensor_type, ["N", output_columns])],
             self._initializers,
         )
         model = helper.make_model(

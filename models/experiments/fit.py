@@ -1,6 +1,7 @@
 """Train one model, measure it, certify it and store it."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -162,7 +163,7 @@ class Fit(Experiment):
         )
         reports = evaluate_all(chosen_bounds(self.bounds), subject, self.delta, context)
         certificate = self._certificate(subject)
-        exported = self._store(context, model, problem, provenance, certificate)
+        exported = self._store(context, model, problem, provenance, certificate, math.sqrt(risks.trained.value))
         record = LearnedModelRecord(
             name=self.name,
             digest=exported.digest,
@@ -173,7 +174,7 @@ class Fit(Experiment):
             dataset_ids=tuple(sorted(self.dataset_ids())),
         )
         return ExperimentResult(
-            summary=self._summary(problem, risks, reports, certificate, subject, fitted, exported),
+            summary=self._summary(problem, risks, reports, subject, fitted, exported),
             learned_models=(record,),
         )
 
@@ -195,6 +196,7 @@ class Fit(Experiment):
         problem: Problem,
         provenance: Provenance,
         certificate: Certificate,
+        root_risk: float,
     ) -> ExportedModel:
         exported = export(
             model,
@@ -204,6 +206,7 @@ class Fit(Experiment):
             classes=problem.classes if isinstance(problem, TabularProblem) else None,
             provenance=provenance.model_dump(mode="json"),
             certificate=certificate,
+            root_risk=root_risk,
         )
         context.save(FILES["weights"], exported.weights)
         context.save(FILES["graph"], exported.graph)
@@ -215,7 +218,6 @@ class Fit(Experiment):
         problem: Problem,
         risks: FitRisks,
         reports: Sequence[BoundReport],
-        certificate: Certificate,
         subject: BoundSubject,
         fitted: Fitted,
         exported: ExportedModel,
@@ -234,7 +236,7 @@ class Fit(Experiment):
             "held_out": shown_predictions(subject.model, problem, subject.held_out),
             "risks": risks.record(),
             "loss_cap": subject.loss_cap,
-            "certificate": certificate.model_dump(mode="json"),
+            "certificate": exported.manifest["certificate"],
             "bounds": [report.model_dump(mode="json") for report in reports],
             "joint_confidence": joint_confidence(reports, self.delta),
             "training": {

@@ -11,6 +11,7 @@ import torch
 from models import artefacts
 from models.encoding import RawRows, complete_numbers
 from models.errors import InvalidData, NumericalFailure
+from models.graph_export import onnx_graph
 from models.hypothesis_spaces.deep import Deep
 from models.hypothesis_spaces.two_layer import TwoLayer
 from models.learned_model import LearnedModel, OutputRange
@@ -181,7 +182,7 @@ def test_graph_has_no_custom_operators():
         identity_scaling(3),
         identity_scaling(1),
     )
-    graph = onnx.load_from_string(artefacts.onnx_graph(model, complete_numbers("abc")))
+    graph = onnx.load_from_string(onnx_graph(model, complete_numbers("abc")))
     assert {node.domain for node in graph.graph.node} == {""}
 
 

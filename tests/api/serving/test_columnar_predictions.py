@@ -32,10 +32,10 @@ def parquet(table, **options):
     return sink.getvalue().to_pybytes()
 
 
-def arrow(table, new=pa.ipc.new_stream, **options):
+def arrow(table, new=pa.ipc.new_stream, batch=2, **options):
     sink = pa.BufferOutputStream()
     with new(sink, table.schema, options=pa.ipc.IpcWriteOptions(**options)) as writer:
-        writer.write_table(table, max_chunksize=2)
+        writer.write_table(table, max_chunksize=batch)
     return sink.getvalue().to_pybytes()
 
 
@@ -108,7 +108,7 @@ def test_cut_off_bytes_are_malformed(form):
 def test_arrow_that_unfolds_is_refused_before_it_does():
     million = pa.table({"a": np.zeros(2**20), "b": np.zeros(2**20)})
     for codec in ("zstd", "lz4"):
-        body = arrow(million, compression=codec)
+        body = arrow(million, batch=2**18, compression=codec)
         with pytest.raises(Unprocessable, match="compressed inside"):
             decode_rows(body, STREAM, AB, 10)
     letters = pa.table({"colour": pa.array(["x" * 10**6]).dictionary_encode()})
