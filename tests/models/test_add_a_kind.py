@@ -1,4 +1,4 @@
-"""docs/how_to/add_a_kind.md works as it stands: its file, put into a copy of the tree, passes the tests of its family."""
+"""docs/how_to/add_a_kind.md works as it stands: in a copy of the tree its file passes the tests of its family."""
 
 import os
 import re
