@@ -37,6 +37,7 @@ from api.routes import (
     pages,
     predictions,
     report,
+    webhooks,
 )
 from api.serving.capacity import PredictionCapacity
 from api.serving.directory import ModelDirectory
@@ -53,6 +54,7 @@ ROUTERS = (
     jobs.router,
     job_files.router,
     report.router,
+    webhooks.router,
     decompositions.router,
     learned_models.router,
     inference_protocol.router,

@@ -1,5 +1,6 @@
 """What every process of one service must agree on: where rows, files and messages live, and the form of the logs."""
 
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +20,9 @@ class ServiceSettings(BaseSettings):
     broker_url: str = Field(default="redis://127.0.0.1:6379/0", description="redis:// or redis+socket:// URL.")
     key_secret: SecretStr | None = Field(
         default=None, min_length=32, description="API keys are hashed under it; None: a file of the data directory."
+    )
+    webhook_allowed_networks: list[IPv4Network | IPv6Network] = Field(
+        default=[], description="Networks that are not public and that webhooks may go to all the same."
     )
     log_level: str = "INFO"
     log_format: Literal["json", "console"] = "json"

@@ -15,6 +15,7 @@ from worker.runner import Runner
 from worker.settings import WorkerSettings
 from worker.sweeper import Sweeper
 from worker.tasks import register_tasks
+from worker.webhooks import WebhookSender
 
 
 def create_app(settings: WorkerSettings) -> Celery:
@@ -70,6 +71,7 @@ def run_worker(settings: WorkerSettings) -> None:
 
     runner = Runner(database, store, settings, worker, children, draining, ring_for)
     register_tasks(app, runner)
+    webhooks = WebhookSender(database, settings, draining)
     sweeper = Sweeper(database, store, settings, worker, runner, children, ring_for, draining)
 
     def drain(**_: Any) -> None:
@@ -82,11 +84,13 @@ def run_worker(settings: WorkerSettings) -> None:
     signals.setup_logging.connect(keep_our_logs)
     children.start()
     sweeper.start()
+    webhooks.start()
     try:
         app.worker_main(["--quiet", "worker", "--pool=threads", "--without-gossip", "--without-mingle"])
     finally:
         draining.set()
         sweeper.stop()
+        webhooks.stop()
         children.close()
         app.close()
         database.close()

@@ -25,6 +25,13 @@ class WorkerSettings(ServiceSettings):
         default=5.0, gt=0, description="A job that may be split is, where it has work for two shards of so long."
     )
 
+    webhook_attempts: int = Field(default=9, ge=1, le=100, description="Then a delivery has failed.")
+    webhook_retry_seconds: float = Field(
+        default=10.0, gt=0, description="Before the second attempt; four times as long before each one after."
+    )
+    webhook_timeout_seconds: float = Field(default=10.0, gt=0, le=60, description="Of an attempt, all together.")
+    webhook_senders: int = Field(default=4, ge=1, le=64, description="Attempts that are made at the same time.")
+
     child_threads: int = Field(default=1, ge=1, description="Threads of the numerical libraries in each job.")
     child_memory_bytes: int | None = Field(default=None, ge=2**30, description="Cap of a job's data; None: no cap.")
     child_jobs: int = Field(

@@ -26,12 +26,14 @@ from api.schemas.jobs import (
     job_document,
 )
 from api.schemas.lists import list_document
+from api.settings import ApiSettings
 from api.theory import specification_json
 from db.job_state import ACTIVE, JobStatus
 from db.repositories.datasets import Datasets
 from db.repositories.job_events import events_after
 from db.repositories.jobs import Jobs
 from db.tables import Job
+from db.webhook_urls import check_webhook_url
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=CheckedRoute)
 
@@ -60,7 +62,9 @@ def submit_job(
     idempotency_key: IdempotencyHeader = None,
 ) -> Response:
     """The job is checked, planned and queued; what cannot fit is refused here."""
-    experiment = submission.spec
+    experiment, webhook = submission.spec, submission.webhook
+    if webhook is not None:
+        _check_webhook(webhook.url, services.settings)
     if dry_run:
         with services.database.reading() as session:
             plan = admit(session, principal.owner, experiment, services.settings).plan
@@ -77,6 +81,7 @@ def submit_job(
             dataset_ids=admission.dataset_ids,
             max_attempts=services.settings.max_attempts,
             request_id=request.state.request_id,
+            webhook_url=None if webhook is None else webhook.url,
         )
         headers = {"Location": f"/v1/jobs/{job.id}", "Retry-After": _RETRY_AFTER_SECONDS}
         return Reply(202, job_document(job).model_dump(mode="json"), headers)
@@ -256,6 +261,14 @@ def _with_links(job_id: str, result: dict[str, Any]) -> dict[str, Any]:
         for what, file in result["files"].items()
     }
     return result | {"files": files}
+
+
+def _check_webhook(url: str, settings: ApiSettings) -> None:
+    """Names are not looked up here: what counts is where they lead when they are called."""
+    try:
+        check_webhook_url(url, settings.webhook_allowed_networks)
+    except ValueError as error:
+        raise field_problem("/webhook/url", str(error)) from error
 
 
 def _found(job: Job | None) -> Job:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.schemas.lists import ListDocument
+from api.schemas.webhooks import WebhookTarget
 from api.theory import ExtendedFloat, JobSpecification
 from db.job_state import JobStatus
 from db.tables import Job, JobEvent
@@ -25,6 +26,7 @@ class JobSubmission(BaseModel):
     spec: JobSpecification
     metadata: Annotated[dict[MetadataKey, MetadataValue], Field(max_length=16, description="Yours; never read.")] = {}
     priority: Annotated[int, Field(ge=-100, le=100, description="Higher is claimed earlier.")] = 0
+    webhook: WebhookTarget | None = None
 
 
 class JobError(BaseModel):
@@ -55,6 +57,7 @@ class JobLinks(BaseModel):
     retry: str
     report: str
     decompositions: str
+    webhook_deliveries: str
 
 
 class JobDocument(BaseModel):
@@ -77,6 +80,7 @@ class JobDocument(BaseModel):
     error: JobError | None
     metadata: dict[str, str]
     model_ids: list[str]
+    webhook: WebhookTarget | None
     links: JobLinks
 
 
@@ -130,6 +134,7 @@ def job_document(job: Job) -> JobDocument:
         error=None if job.error is None else JobError.model_validate(job.error),
         metadata=job.user_metadata,
         model_ids=job.model_ids,
+        webhook=None if job.webhook_url is None else WebhookTarget(url=job.webhook_url),
         links=JobLinks(
             self=here,
             events=f"{here}/events",
@@ -138,6 +143,7 @@ def job_document(job: Job) -> JobDocument:
             retry=f"{here}/retry",
             report=f"{here}/report",
             decompositions=f"/v1/decompositions?job_id={job.id}",
+            webhook_deliveries=f"{here}/webhook_deliveries",
         ),
     )
 

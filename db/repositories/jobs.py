@@ -34,6 +34,7 @@ class Jobs:
         dataset_ids: Iterable[str],
         max_attempts: int,
         request_id: str | None = None,
+        webhook_url: str | None = None,
     ) -> Job:
         """A new queued job. The sweeper rings for it from two seconds on, should the first ring get lost."""
         job = Job(
@@ -45,6 +46,7 @@ class Jobs:
             priority=priority,
             max_attempts=max_attempts,
             request_id=request_id,
+            webhook_url=webhook_url,
             ring_at=instant_after(2),
         )
         self.session.add(job)

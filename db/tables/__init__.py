@@ -6,6 +6,7 @@ from db.tables.decompositions import Decomposition
 from db.tables.idempotency_keys import IdempotencyKey
 from db.tables.jobs import Job, JobDataset, JobEvent
 from db.tables.learned_models import LearnedModel, ModelAlias
+from db.tables.webhooks import WebhookDelivery, WebhookSecret
 from db.tables.workers import Worker
 
 __all__ = [
@@ -18,5 +19,7 @@ __all__ = [
     "JobEvent",
     "LearnedModel",
     "ModelAlias",
+    "WebhookDelivery",
+    "WebhookSecret",
     "Worker",
 ]

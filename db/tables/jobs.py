@@ -52,6 +52,7 @@ class Job(Base):
     user_metadata: Mapped[dict[str, Any]] = mapped_column(default=dict)
     priority: Mapped[int] = mapped_column(Integer, default=0)
     request_id: Mapped[str | None]
+    webhook_url: Mapped[str | None]
 
     # No foreign key: SQLite would have to copy the table, and dropping the old one deletes what hangs on it.
     parent_id: Mapped[str | None]

@@ -1,61 +1,14 @@
 """`riskscope backup` beside a running `serve`, `riskscope restore` elsewhere: same predictions, and the jobs go on."""
 
-import contextlib
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-
-from worker.children import import_path
+from service_processes import command, serving, until
 
 TABLE = b"x,y,z\n" + b"".join(b"%d,%d,%d\n" % (i, i * i % 17, 3 * i + i * i % 17) for i in range(60))
-
-
-def command(arguments: list[str], log: Path) -> subprocess.Popen[bytes]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("RISKSCOPE_")}
-    environment = kept | {"PYTHONPATH": import_path(), "RISKSCOPE_DEVICE": "cpu"}
-    with log.open("ab") as output:
-        return subprocess.Popen(
-            [sys.executable, "-m", "api.cli", *arguments],
-            env=environment,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-
-
-@contextlib.contextmanager
-def serving(data: Path, log: Path) -> Iterator[httpx.Client]:
-    """`riskscope serve` over a data directory, stopped by SIGTERM to its own process."""
-    process = command(["serve", "--port=0", f"--data-directory={data}"], log)
-    try:
-        until((data / "serve.json").exists, log)
-        url = json.loads((data / "serve.json").read_text())["url"]
-        with httpx.Client(base_url=url, timeout=60) as client:
-            yield client
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process.pid, signal.SIGTERM)
-        try:
-            process.wait(timeout=40)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def until(true: Callable[[], bool], log: Path, seconds: float = 100) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, log.read_text()[-4000:]
-        time.sleep(0.1)
 
 
 def submit(client: httpx.Client, dataset_id: str, name: str, **learner: Any) -> str:
@@ -81,7 +34,8 @@ def test_service_restored_elsewhere_predicts_the_same_and_finishes_its_jobs(tmp_
     def status(client: httpx.Client, job_id: str) -> str:
         return str(client.get(f"/v1/jobs/{job_id}").json()["status"])
 
-    with serving(data, log) as client:
+    with serving(data, log) as served:
+        client = served.client
         dataset_id = client.post("/v1/datasets", files={"file": ("t.csv", TABLE)}).json()["id"]
         first = submit(client, dataset_id, "first", steps=50)
         until(lambda: status(client, first) == "succeeded", log)
@@ -100,7 +54,8 @@ def test_service_restored_elsewhere_predicts_the_same_and_finishes_its_jobs(tmp_
     assert command(["restore", str(tmp_path / "backup"), f"--data-directory={elsewhere}"], log).wait(60) == 0, (
         log.read_text()[-4000:]
     )
-    with serving(elsewhere, log) as client:
+    with serving(elsewhere, log) as served:
+        client = served.client
         assert client.post("/v1/models/first/predict", json=rows).json()["predictions"] == predictions
         for job_id in (running, queued):
             until(lambda job_id=job_id: status(client, job_id) == "succeeded", log)  # type: ignore[misc]

@@ -23,6 +23,7 @@ from db.repositories.decompositions import Decompositions
 from db.repositories.job_queue import JobQueue
 from db.repositories.jobs import Jobs
 from db.repositories.learned_models import LearnedModels
+from db.repositories.webhook_deliveries import WebhookDeliveries
 
 OPERATIONS = [
     (method.upper(), path)
@@ -38,6 +39,7 @@ READABLE = (
     "/v1/datasets/{dataset_id}/rows",
     "/v1/jobs/{job_id}",
     "/v1/jobs/{job_id}/events",
+    "/v1/jobs/{job_id}/webhook_deliveries",
     "/v1/decompositions/{decomposition_id}",
     "/v1/models/{name}/versions",
 )
@@ -75,6 +77,8 @@ def scopes_of(method: str, path: str) -> set[str]:
         return {"predict"}
     if path.startswith("/v2"):
         return {"predict", "read"}
+    if path == "/v1/webhook_secret":
+        return {"submit"}
     if method == "GET" or path == "/v1/bounds/evaluate":
         return {"read"}
     return {"submit"}
@@ -98,12 +102,14 @@ def known(services: Services, cell: Callable[..., dict[str, Any]]) -> dict[str, 
         column = {"name": "x", "type": "number", "nulls": 0, "non_finite": 0}
         dataset = Datasets(session, "mine").add(columns=[column], uri=uri, **table)
         accepted: dict[str, Any] = {"spec": {}, "metadata": {}, "priority": 0, "dataset_ids": [], "max_attempts": 1}
+        accepted["webhook_url"] = "https://example.org/hook"
         job = Jobs(session, "mine").accept(kind="decompose_error", **accepted)
         claim = JobQueue(session).claim(job.id, "w", 60)
         assert claim is not None
         Decompositions(session, "mine").add_all(job.id, [cell(4, 10, 0.5)])
         JobQueue(session).finish(job.id, claim.attempt, JobStatus.FAILED, error={"code": "c", "message": "m"})
         (row,) = Decompositions(session, "mine").page(limit=1, after=None, order="asc").items
+        (delivery,) = WebhookDeliveries(session, "mine").page(job.id, limit=2, after=None, order="asc").items
         models = LearnedModels(session, "mine")
         models.register(name="m", job_id=job.id, digest="d", **model)
         models.point("m", "live", 1)
@@ -115,6 +121,7 @@ def known(services: Services, cell: Callable[..., dict[str, Any]]) -> dict[str, 
         "version": "1",
         "alias": "live",
         "key_id": "key_0",
+        "delivery_id": delivery.id,
         "family": "learners",
         "kind": "ridge",
     }

@@ -29,6 +29,7 @@ from db.repositories.decompositions import Decompositions
 from db.repositories.job_queue import JobQueue
 from db.repositories.jobs import Jobs
 from db.repositories.learned_models import LearnedModels
+from db.repositories.webhook_deliveries import WebhookDeliveries
 from db.repositories.workers import Workers
 
 OPERATIONS = sorted(
@@ -57,14 +58,17 @@ def fill(database: Database, store: ArtefactStore, cell: dict[str, Any]) -> dict
         Workers(session).seen("w", "cpu", 1)
         dataset = Datasets(session, "local").add(columns=[column], uri=file.uri, **table)
         accepted: dict[str, Any] = {"spec": {}, "metadata": {}, "priority": 0, "dataset_ids": [], "max_attempts": 1}
+        accepted["webhook_url"] = "https://example.org/hook"
         job = Jobs(session, "local").accept(kind="decompose_error", **accepted)
         claim = JobQueue(session).claim(job.id, "w", 60)
         assert claim is not None
         Decompositions(session, "local").add_all(job.id, [cell])
         JobQueue(session).finish(job.id, claim.attempt, JobStatus.SUCCEEDED, result={"bound": "inf"})
         (row,) = Decompositions(session, "local").page(limit=1, after=None, order="asc").items
+        (delivery,) = WebhookDeliveries(session, "local").page(job.id, limit=2, after=None, order="asc").items
         LearnedModels(session, "local").register(name="m", job_id=job.id, digest="d", **model)
-    return {"dataset_id": dataset.id, "job_id": job.id, "decomposition_id": row.id}
+    ids = {"dataset_id": dataset.id, "job_id": job.id, "decomposition_id": row.id}
+    return ids | {"delivery_id": delivery.id}
 
 
 @pytest.fixture(scope="module")
