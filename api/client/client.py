@@ -18,6 +18,7 @@ from api.client.learned_models import LearnedModels
 from api.client.platform import ApiKeys, Service
 from api.client.retries import RetryPolicy
 from api.client.theory import Bounds, Catalogue
+from api.client.webhooks import Webhooks
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 
@@ -59,6 +60,7 @@ class RiskscopeClient:
         self.models = LearnedModels(connection)
         self.catalogue = Catalogue(connection)
         self.bounds = Bounds(connection)
+        self.webhooks = Webhooks(connection)
         self.keys = ApiKeys(connection)
         self.service = Service(connection)
         self.inference = InferenceProtocol(connection)
@@ -69,10 +71,13 @@ class RiskscopeClient:
         *,
         metadata: Mapping[str, str] | None = None,
         priority: int = 0,
+        webhook: str | None = None,
         idempotency_key: str | None = None,
     ) -> Job:
         """The same as `client.jobs.submit`."""
-        return self.jobs.submit(spec, metadata=metadata, priority=priority, idempotency_key=idempotency_key)
+        return self.jobs.submit(
+            spec, metadata=metadata, priority=priority, webhook=webhook, idempotency_key=idempotency_key
+        )
 
     def close(self) -> None:
         """Close the connections."""

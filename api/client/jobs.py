@@ -18,6 +18,7 @@ from api.client.documents.jobs import (
     JobProgress,
     JobStatus,
 )
+from api.client.documents.webhooks import WebhookDelivery
 from api.client.downloads import Destination, download
 from api.client.errors import JobCancelled, JobFailed, WaitTimeout
 from api.client.following import DeadlinePassed, EventFollower
@@ -153,6 +154,16 @@ class Job:
         """Its cells, as `client.decompositions` finds them; in the order in which they were computed."""
         return DecompositionSearch(self._connection, {"order": "asc", **filters, "job_id": self.id})
 
+    def webhook_deliveries(self) -> Iterator[WebhookDelivery]:
+        """What its webhook was told, one message for each time that it ended."""
+        for item in self._connection.pages(place("/v1/jobs/{}/webhook_deliveries", self.id)):
+            yield WebhookDelivery.model_validate(item)
+
+    def redeliver(self, delivery_id: str) -> WebhookDelivery:
+        """Tell its webhook once more: the same message with the same id."""
+        path = place("/v1/jobs/{}/webhook_deliveries/{}/redeliver", self.id, delivery_id)
+        return WebhookDelivery.model_validate(self._connection.post(path, repeatable=True))
+
     def _renew(self, document: Any) -> None:
         self.document = JobDocument.model_validate(document)
 
@@ -169,16 +180,20 @@ class Jobs:
         *,
         metadata: Mapping[str, str] | None = None,
         priority: int = 0,
+        webhook: str | None = None,
         idempotency_key: str | None = None,
     ) -> Job:
         """Queue a job. Sent again after a lost answer, it is still one job.
 
+        `webhook`: an https address that the service calls when the job ends, see `client.webhooks`.
         `idempotency_key`: one of your own, so that another process that submits the same gets this job.
 
         Raises:
             Unprocessable: `field_errors` name what is wrong with the specification.
         """
-        body = {"spec": dict(spec), "metadata": dict(metadata or {}), "priority": priority}
+        body: dict[str, Any] = {"spec": dict(spec), "metadata": dict(metadata or {}), "priority": priority}
+        if webhook is not None:
+            body["webhook"] = {"url": webhook}
         return self._job(self._connection.create("/v1/jobs", key=idempotency_key, json=body))
 
     def plan(self, spec: Mapping[str, Any]) -> JobPlan:

@@ -28,6 +28,12 @@ class JobProgress(Document):
     eta_seconds: float | None = None
 
 
+class WebhookTarget(Document):
+    """Whom the service calls when the job ends."""
+
+    url: str
+
+
 class JobLinks(Document):
     """Where to go on from a job."""
 
@@ -38,6 +44,7 @@ class JobLinks(Document):
     retry: str
     report: str
     decompositions: str
+    webhook_deliveries: str
 
 
 class JobDocument(Document):
@@ -58,6 +65,7 @@ class JobDocument(Document):
     error: JobError | None
     metadata: dict[str, str]
     model_ids: list[str]
+    webhook: WebhookTarget | None
     links: JobLinks
 
 

@@ -18,6 +18,7 @@ import api.client.documents.jobs as jobs
 import api.client.documents.learned_models as learned_models
 import api.client.documents.platform as platform
 import api.client.documents.theory as theory
+import api.client.documents.webhooks as webhooks
 from api.client import Job, NotFound, RiskscopeClient
 
 CONTRACT = json.loads((Path(__file__).parents[3] / "docs" / "openapi.json").read_text(encoding="utf-8"))
@@ -32,7 +33,9 @@ SINK = io.BytesIO()
 
 
 def job_of(client: RiskscopeClient) -> Job:
-    links = dict.fromkeys(("self", "events", "result", "cancel", "retry", "report", "decompositions"), "/")
+    links = dict.fromkeys(
+        ("self", "events", "result", "cancel", "retry", "report", "decompositions", "webhook_deliveries"), "/"
+    )
     document = {"id": "job_1", "object": "job", "kind": "fit", "status": "queued", "links": links}
     return Job(client.jobs._connection, jobs.JobDocument.model_construct(None, **document))
 
@@ -66,6 +69,12 @@ CALLS: dict[str, Callable[[RiskscopeClient], object]] = {
     "GET /v1/jobs/{job_id}/result": lambda client: job_of(client).result(),
     "GET /v1/jobs/{job_id}/report": lambda client: job_of(client).report(),
     "GET /v1/jobs/{job_id}/predictions": lambda client: job_of(client).predictions(SINK),
+    "GET /v1/jobs/{job_id}/webhook_deliveries": lambda client: list(job_of(client).webhook_deliveries()),
+    "POST /v1/jobs/{job_id}/webhook_deliveries/{delivery_id}/redeliver": lambda client: job_of(client).redeliver(
+        "msg_1"
+    ),
+    "GET /v1/webhook_secret": lambda client: client.webhooks.secret(),
+    "POST /v1/webhook_secret/rotate": lambda client: client.webhooks.rotate_secret(),
     "GET /v1/models": lambda client: list(client.models.list()),
     "GET /v1/models/{name}": lambda client: client.models.get("m"),
     "GET /v1/models/{name}/versions": lambda client: list(client.models.versions("m")),
@@ -105,6 +114,9 @@ DOCUMENTS: dict[str, type[BaseModel]] = {
     "JobError": jobs.JobError,
     "JobProgress": jobs.JobProgress,
     "JobLinks": jobs.JobLinks,
+    "WebhookTarget": jobs.WebhookTarget,
+    "WebhookDeliveryDocument": webhooks.WebhookDelivery,
+    "WebhookSecretDocument": webhooks.WebhookSecret,
     "JobPlan": jobs.JobPlan,
     "QueueState": jobs.QueueState,
     "JobEventDocument": jobs.JobEvent,
