@@ -3,7 +3,7 @@
 import contextlib
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, Self
 
 from api.client.connection import Connection, place
@@ -72,8 +72,16 @@ class Job:
         self._renew(self._connection.get(place("/v1/jobs/{}", self.id), params, **options))
         return self
 
-    def wait(self, *, timeout: float | None = None, progress: bool = False) -> Self:
+    def wait(
+        self,
+        *,
+        timeout: float | None = None,
+        progress: bool = False,
+        on_event: Callable[[JobEvent], None] | None = None,
+    ) -> Self:
         """Return when it has succeeded. `progress` shows a bar with phase and time left, on standard error.
+
+        `on_event` is called with every event, those before this call included.
 
         A connection that is lost on the way is made again. An interrupt (Ctrl-C) ends the waiting, not the job.
 
@@ -85,15 +93,15 @@ class Job:
         """
         deadline = math.inf if timeout is None else time.monotonic() + timeout
         with contextlib.ExitStack() as stack:
-            show = None
+            told = [] if on_event is None else [on_event]
             if progress:
                 from api.client.progress import ProgressBar
 
-                show = stack.enter_context(ProgressBar(f"{self.kind} {self.id}")).show
+                told.append(stack.enter_context(ProgressBar(f"{self.kind} {self.id}")).show)
             try:
                 for event in EventFollower(self._connection, self.id, deadline=deadline):
-                    if show is not None:
-                        show(event)
+                    for tell in told:
+                        tell(event)
             except DeadlinePassed:
                 raise WaitTimeout(self.refresh().document, timeout or 0.0) from None
         return self.refresh().check()

@@ -1,11 +1,11 @@
 """A backup of the service, and a service from a backup."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from api.commands.store import refuse
+from api.commands.output import Json, refuse, tell
 
 if TYPE_CHECKING:
     from db.manifest import Manifest
@@ -21,6 +21,7 @@ _DataDirectory = Annotated[
 def backup(
     target: Annotated[Path, typer.Argument(help="A directory that is not there yet, or is empty.")],
     data_directory: _DataDirectory = None,
+    as_json: Json = False,
 ) -> None:
     """Write database, artefacts and key secret into a directory; the service may run meanwhile.
 
@@ -34,12 +35,12 @@ def backup(
     try:
         manifest = back_up(settings, target)
     except (BackupError, OSError) as error:
-        refuse(f"Not backed up: {error}")
-    typer.echo(f"Backed up {_told(manifest)} to {target}.")
-    if manifest.key_secret == "environment":  # noqa: S105  a word, not a secret
+        refuse(f"Not backed up: {error}", as_json)
+    tell(f"Backed up {_told(manifest)} to {target}.", _document(manifest), as_json)
+    if not as_json and manifest.key_secret == "environment":  # noqa: S105  a word, not a secret
         typer.echo("RISKSCOPE_KEY_SECRET is of the environment and not in it: without it no API key works.", err=True)
     for words, uris in (("is missing", manifest.missing), ("is not as its row says", manifest.damaged)):
-        for uri in uris:
+        for uri in () if as_json else uris:
             typer.echo(f"{uri} {words}, in the service as in the backup.", err=True)
     if manifest.missing or manifest.damaged:
         raise typer.Exit(1)
@@ -49,6 +50,7 @@ def backup(
 def restore(
     source: Annotated[Path, typer.Argument(help="The directory of a backup.")],
     data_directory: _DataDirectory = None,
+    as_json: Json = False,
 ) -> None:
     """Bring a backup to an empty data directory and an empty database; start the service afterwards."""
     from db.manifest import BackupError
@@ -59,10 +61,14 @@ def restore(
     try:
         manifest = restore_service(settings, source)
     except (BackupError, OSError) as error:
-        refuse(f"Not restored: {error}")
-    typer.echo(f"Restored {_told(manifest)} to {settings.data_directory.resolve()}.")
-    if manifest.key_secret == "environment":  # noqa: S105  a word, not a secret
+        refuse(f"Not restored: {error}", as_json)
+    tell(f"Restored {_told(manifest)} to {settings.data_directory.resolve()}.", _document(manifest), as_json)
+    if not as_json and manifest.key_secret == "environment":  # noqa: S105  a word, not a secret
         typer.echo("Set RISKSCOPE_KEY_SECRET as it was: without it no API key works.", err=True)
+
+
+def _document(manifest: "Manifest") -> dict[str, Any]:
+    return manifest.model_dump(mode="json", exclude={"files"}) | {"files": len(manifest.files)}
 
 
 def _told(manifest: "Manifest") -> str:

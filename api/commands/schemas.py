@@ -2,19 +2,20 @@
 
 import typer
 
+from api.commands.output import Json, tell
 from api.commands.store import opened_database
 
 commands = typer.Typer()
 
 
 @commands.command()
-def migrate() -> None:
+def migrate(as_json: Json = False) -> None:
     """Bring the database to the current schema; safe to run from several machines at once."""
     from db.migrate import migrate as migrate_database
 
-    with opened_database() as database:
+    with opened_database(as_json) as database:
         migrate_database(database)
-    typer.echo("The database is at the current schema.")
+    tell("The database is at the current schema.", {"schema": "current"}, as_json)
 
 
 @commands.command()

@@ -7,9 +7,12 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog.testing
 from client_jobs import SPEC, finish
 from served_planes import register_linear
+from typer.testing import CliRunner, Result
 
+from api.cli import app as app_of_commands
 from api.client import RiskscopeClient
 from db.settings import ServiceSettings
 
@@ -114,3 +117,22 @@ def scripted(monkeypatch) -> Callable[..., tuple[RiskscopeClient, Answers, list[
         return RiskscopeClient("http://service", transport=httpx.MockTransport(script), **options), script, waited
 
     return made
+
+
+@pytest.fixture
+def register_live(app, address):
+    """Registers planes with the application behind `address`."""
+    return partial(register_linear, app.state.services)
+
+
+@pytest.fixture
+def run(address):
+    """Runs `riskscope` with these arguments against the application."""
+    environment = {"RISKSCOPE_URL": f"http://{address}", "RISKSCOPE_API_KEY": ""}
+
+    def ran(*arguments: object, **options: Any) -> Result:
+        return CliRunner().invoke(app_of_commands, [str(each) for each in arguments], env=environment, **options)
+
+    # The service is a thread of this process: its log lines would stand among what the command prints.
+    with structlog.testing.capture_logs():
+        yield ran

@@ -179,6 +179,13 @@ def test_files_arrays_and_bytes_are_uploaded_listed_and_deleted(riskscope, tmp_p
         riskscope.datasets.upload([[1]], name="rows")
 
 
+def test_document_gives_its_json_back(riskscope, client, job, finish, cell):
+    finish(job.id, cells=[cell(4, 10, "inf")])
+    (found,) = job.decompositions()
+    assert found.risks.trained.value == math.inf
+    assert found.as_json() == client.get(f"/v1/decompositions/{found.id}").json()
+
+
 def test_decompositions_are_pages_and_tables(riskscope, job, finish, cell, monkeypatch):
     monkeypatch.setattr("api.client.decompositions.PAGE_ITEMS", 2)
     monkeypatch.setattr("api.client.decompositions.TABLE_ROWS", 2)
