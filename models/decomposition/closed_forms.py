@@ -5,7 +5,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from models.decomposition.nested_features import NestedFeatures
+from models.arrays import Parameters
+from models.decomposition.nested_features import HELD_FEATURES, NestedFeatures
+from models.gradient_flow import linear_trajectory
+from models.hypothesis_spaces.base import LinearSpace
 from models.learners.base import Learner
 from models.learners.gradient_descent import GradientDescent
 from models.learners.least_squares import LeastSquares
@@ -13,6 +16,7 @@ from models.learners.ridge import Ridge
 from models.linear_grid.products import symmetric_product
 from models.linear_grid.rows import HeldRows
 from models.linear_grid.spectrum import Spectrum, spectrum_of_gram, spectrum_of_rows
+from models.samples import Sample
 
 
 def known_penalty(learner: Learner) -> float | None:
@@ -31,7 +35,8 @@ def has_closed_form(learner: Learner) -> bool:
 def descents(
     learner: Learner, common: NestedFeatures, rows: HeldRows, sample_sizes: Sequence[int]
 ) -> dict[tuple[int, int], Tensor]:
-    """The last iterate of full-batch descent from 0, in common features, by (index of the width, sample size).
+    """Full-batch descent from 0 in common features, after all its steps and after twice as many, (2, m, k), by (index
+    of the width, sample size).
 
     By `models.linear_grid.spectrum`. Cells are left out that have no closed form (a schedule, clipping, early
     stopping, float32, another learner) or whose step size is not stable: the learner itself says what is wrong there.
@@ -53,9 +58,9 @@ def descents(
                 spectrum = spectrum_of_rows(leading, rows.labels[:size])
             else:
                 spectrum = spectrum_of_gram(factor**2 * gram[:count, :count], factor * moments[:count], size)
-            last = _last_iterate(learner, spectrum)
-            if last is not None:
-                found[index, size] = factor * last
+            iterates = _iterates(learner, spectrum)
+            if iterates is not None:
+                found[index, size] = factor * iterates
     return found
 
 
@@ -64,11 +69,31 @@ def _is_linear_iteration(learner: GradientDescent) -> bool:
     return plain and learner.validation_fraction == 0 and learner.precision == "float64"
 
 
-def _last_iterate(learner: GradientDescent, spectrum: Spectrum) -> Tensor | None:
+def longer_descent(
+    space: LinearSpace, learner: Learner, start: Parameters, sample: Sample, step_size: object
+) -> Parameters | None:
+    """What full-batch descent of this `step_size` reaches in twice the steps, by `models.gradient_flow`.
+
+    None where it has no closed form; without an SVD of the features (n m > HELD_FEATURES) neither.
+    """
+    if not isinstance(learner, GradientDescent) or not _is_linear_iteration(learner):
+        return None
+    if not isinstance(step_size, float) or sample.size * len(start["coefficients"]) > HELD_FEATURES:
+        return None
+    coefficients = start["coefficients"]
+    features = space.features(start, sample.inputs.to(coefficients))
+    steps, decay = [2 * learner.steps], learner.weight_decay
+    path = linear_trajectory(
+        features, sample.labels.to(coefficients), coefficients, step_size, steps, weight_decay=decay
+    )
+    return {**start, "coefficients": path[0]}
+
+
+def _iterates(learner: GradientDescent, spectrum: Spectrum) -> Tensor | None:
     top = float(spectrum.eigenvalues.max()) if len(spectrum.eigenvalues) else 0.0
     curvature = top + learner.weight_decay / 2
     limit = 1 / curvature if curvature > 0 else 1.0
     step_size = limit / 2 if learner.step_size is None else learner.step_size
     if not step_size < limit or not torch.isfinite(spectrum.driving).all():
         return None
-    return spectrum.descent(step_size, [learner.steps], learner.weight_decay)[0]
+    return spectrum.descent(step_size, [learner.steps, 2 * learner.steps], learner.weight_decay)

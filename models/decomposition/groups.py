@@ -18,8 +18,8 @@ Group = WidthGroup | NestedGroup
 
 NUMBERS_AT_ONCE = 2**26
 """Numbers at the test points that the widths solved together may hold."""
-NUMBERS_OF_A_CELL = 2 * COLUMNS + 4
-"""At each test point: the sums of products, those of the penalised minimiser, and predictions."""
+NUMBERS_OF_A_CELL = 3 * COLUMNS + 5
+"""At each test point: the sums of products, those of the penalised minimiser and of twice the steps, predictions."""
 
 
 def groups(

@@ -18,12 +18,14 @@ class CellOutcome:
     """What one cell leaves: the moments on test points, and of each seed R_n(f^) and R_n(f~), noise included.
 
     `regularization_bias`: R(f_{m,penalty}) - R(f_m) of a penalised learner, where it was found.
+    `longer`: the moments with twice the steps of f^ in place of f~, where these were found.
     """
 
     moments: CellMoments
     trained_empirical: Float[Tensor, " s"]
     best_on_sample_empirical: Float[Tensor, " s"]
     regularization_bias: Estimate | None = None
+    longer: CellMoments | None = None
 
 
 def measured_cells(
@@ -48,6 +50,7 @@ class _Collected:
         points = setting.test_inputs.shape[0]
         self._moments = {cell: CellMoments(points) for cell in cells}
         self._penalised: dict[tuple[int, int], CellMoments] = {}
+        self._longer: dict[tuple[int, int], CellMoments] = {}
         self._empirical: list[Tensor] = []
 
     def add_seed(self, part: SeedPart, population: PopulationPart) -> None:
@@ -57,6 +60,9 @@ class _Collected:
             for place, size in enumerate(self._sizes):
                 on_sample, trained = part.best_on_sample[index, place], part.trained[index, place]
                 self._moments[index, size].add_seed(error_products(self._truth, best, on_sample, trained))
+                if part.longer is not None:
+                    moments = self._longer.setdefault((index, size), CellMoments(len(trained)))
+                    moments.add_seed(error_products(self._truth, best, part.longer[index, place], trained))
                 other = population.penalised.get((index, penalties[index][place]))
                 if other is not None:
                     # With the penalised minimiser in place of f~, the sample's column is its squared distance from f*.
@@ -76,7 +82,8 @@ class _Collected:
         bias = None
         if penalised is not None and penalised.seeds == moments.seeds:
             bias = penalised.estimate({SAMPLE: 1.0, AA: -1.0}, "monte_carlo")
-        return CellOutcome(moments, empirical[:, 0], empirical[:, 1], bias)
+        longer = self._longer.get((index, size))
+        return CellOutcome(moments, empirical[:, 0], empirical[:, 1], bias, longer)
 
 
 def non_increasing(populations: Sequence[PopulationPart]) -> list[PopulationPart]:

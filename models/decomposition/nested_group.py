@@ -56,13 +56,15 @@ class NestedGroup:
             raise NumericalFailure("The features of small widths are not the first ones of a large width.")
         found = self._found(common, setting, randomness, polls)
         sizes, widths = setting.sample_sizes, len(self.spaces)
-        pairs = [torch.cat([found.best_on_sample[size], found.learned[size]], dim=1) for size in sizes]
+        stacks = [found.best_on_sample, found.learned, *([found.longer] if found.longer else [])]
+        kinds, pairs = len(stacks), [torch.cat([stack[size] for stack in stacks[:2]], dim=1) for size in sizes]
+        columns = [stack[size] for size in sizes for stack in stacks]
         fits = None
         if self.spaces[0].random:
             streams = randomness.child("best_in_space")
             fits = population_fits(common, setting, streams, found.penalties_by_width(), polls.reference)
-        outputs = _outputs(common, torch.cat([*pairs, *_columns(fits)], dim=1), setting)
-        on_samples = outputs[: 2 * widths * len(sizes)].unflatten(0, (len(sizes), 2, widths))
+        outputs = _outputs(common, torch.cat([*columns, *_columns(fits)], dim=1), setting)
+        on_samples = outputs[: kinds * widths * len(sizes)].unflatten(0, (len(sizes), kinds, widths))
         empirical = [_empirical_risks(found.rows, size, pair) for size, pair in zip(sizes, pairs, strict=True)]
         penalties = [[found.penalties.get((i, size), math.nan) for size in sizes] for i in range(widths)]
         return SeedPart(
@@ -71,7 +73,8 @@ class NestedGroup:
             # f~ comes first in a pair, f^ in what a part keeps.
             empirical=torch.stack(empirical).unflatten(1, (2, widths)).flip(1).permute(2, 0, 1),
             penalties=torch.tensor(penalties, dtype=torch.float64),
-            population=None if fits is None else _part(fits, outputs[2 * widths * len(sizes) :]),
+            population=None if fits is None else _part(fits, outputs[kinds * widths * len(sizes) :]),
+            longer=on_samples[:, 2].transpose(0, 1) if found.longer else None,
         )
 
     def best(self, setting: DecompositionSetting, parts: Sequence[SeedPart], polls: Polls) -> PopulationPart:
@@ -100,7 +103,7 @@ class NestedGroup:
         sizes = setting.sample_sizes
         sample = setting.population.training_sample(max(sizes), randomness)
         rows, penalty = common.rows(sample), known_penalty(self.learner)
-        found = _Found(rows, {}, {}, {})
+        found = _Found(rows, {}, {}, {}, {})
         penalties = (0.0, *((penalty,) if penalty else ()))
         for index, fits in enumerate(nested_grid_fits(rows, common.counts, sizes, penalties, common.factors)):
             polls.training(index, len(sizes))
@@ -110,13 +113,19 @@ class NestedGroup:
         if penalty:
             found.penalties.update({(i, size): penalty for i in range(len(self.spaces)) for size in sizes})
         known = descents(self.learner, common, rows, sizes) if isinstance(rows, HeldRows) else {}
+        if len(known) == len(self.spaces) * len(sizes):
+            found.longer.update({size: torch.zeros_like(stack) for size, stack in found.best_on_sample.items()})
+            for (index, size), iterates in known.items():
+                found.longer[size][: iterates.shape[1], index] = iterates[1]
         for size in sizes:
             if penalty is None:
                 found.learned[size] = torch.zeros_like(found.best_on_sample[size])
             for index in range(len(self.spaces)):
                 if penalty is None:
-                    coefficients, named = known.get((index, size)), None
-                    if coefficients is None:
+                    descent, named = known.get((index, size)), None
+                    if descent is not None:
+                        coefficients = descent[0]
+                    else:
                         rows_of_size = sample.first(size)
                         coefficients, named = self._learned(common, index, rows_of_size, setting, randomness, polls)
                     if named:
@@ -157,12 +166,14 @@ class NestedGroup:
 class _Found:
     """What one seed found, in common features: coefficients of f~ and f^ by sample size, and the penalties behind f^.
 
-    `penalties[i, n]`: that of width i on n rows, where the learner named one above 0.
+    `longer`: what twice the steps of f^ reach, empty where no formula gives all of it. `penalties[i, n]`: that of
+    width i on n rows, where the learner named one above 0.
     """
 
     rows: Rows
     best_on_sample: dict[int, Stack]
     learned: dict[int, Stack]
+    longer: dict[int, Stack]
     penalties: dict[tuple[int, int], float]
 
     def penalties_by_width(self) -> dict[int, set[float]]:

@@ -1,9 +1,9 @@
 """What to buy next, from the whole grid: twice the data, twice the width or longer training, or nothing.
 
 What is expected of a purchase is measured where the grid holds it, otherwise extrapolated or bounded, otherwise said
-to be unknown. The advice is the largest expected saving whose 95 % interval is above 0. Training counts with the
-whole optimization term, the most that training to its end wins. Where no saving is known to be above 0 and some are
-not known at all, the advice is that of the cell's own terms, which say what they could save at most.
+to be unknown. The advice is the largest expected saving whose 95 % interval is above 0. Training that is not measured
+counts with the whole optimization term, the most that training to its end wins. Where no saving is known to be above 0
+and some are not known at all, the advice is that of the cell's own terms, which say what they could save at most.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from models.decomposition.intervals import (
     standard_error,
     student_quantile,
 )
-from models.decomposition.risk_surfaces import Forecast, Place, RiskSurface
+from models.decomposition.risk_surfaces import NO_MEAN, Forecast, Place, RiskSurface
 from models.decomposition.terms import DecompositionCell
 from models.estimates import Estimate, in_words
 
@@ -56,6 +56,8 @@ def grid_advice(cell: DecompositionCell, surface: RiskSurface) -> Advice:
     }
     expected = {remedy: prospect for remedy, (prospect, _) in purchases.items()}
     buy, because = _choice(cell, purchases)
+    if not surface.draws.has_mean and NO_MEAN not in because:
+        because = f"{because} What is measured holds for these seeds: {NO_MEAN}."
     return Advice(buy=buy, because=because, expected=expected)
 
 
@@ -136,7 +138,9 @@ def _change(place: Place, bought: Place) -> str:
 
 
 def _trained(cell: DecompositionCell, freedom: float) -> _Purchase:
-    """Twice the steps end between here and f~ if the risk moves steadily; without steps f~ is had by no penalty."""
+    """Twice the steps are measured where a formula gives them, and otherwise end between here and f~ if the risk moves
+    steadily; without steps f~ is had by no penalty.
+    """
     optimization, steps = cell.risk_terms["optimization"], cell.learner.get("steps")
     saving = interval_around(optimization, freedom)
     here, end = (interval_around(cell.risks[risk], freedom) for risk in ("trained", "best_on_sample"))
@@ -146,6 +150,10 @@ def _trained(cell: DecompositionCell, freedom: float) -> _Purchase:
         known = Prospect(change=change, **at, method="measured", risk=end, saving=saving)
         return known, _Gain(optimization, freedom)
     change = f"twice the steps ({2 * steps})"
+    longer = cell.twice_the_steps
+    if longer is not None:
+        risk, saved = interval_around(longer.risk, freedom), interval_around(longer.saving, freedom)
+        return Prospect(change=change, **at, method="measured", risk=risk, saving=saved), _Gain(longer.saving, freedom)
     if saving.upper < 0:
         reason = "it errs less than the best on the sample, and what is on the way there was not measured"
         return Prospect(change=change, **at, unknown=reason), None

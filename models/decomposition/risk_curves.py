@@ -19,6 +19,7 @@ from models.randomness import Randomness
 
 FEWEST_PLACES = 3
 """Two parameters and a check need three places."""
+STALLING = 4
 RELATIVE_FLOOR = 1e-6
 EXPONENTS = torch.linspace(0.1, 2.0, 39, dtype=torch.float64)
 STEEP = torch.linspace(0.2, 6.0, 30, dtype=torch.float64)
@@ -51,14 +52,20 @@ def late_decays(first: int) -> tuple[Form, ...]:
     return (*decays(), Form(lambda x, b: (1 + x / (4 * first)) ** -b, STEEP, 3))
 
 
-def growths() -> tuple[Form, ...]:
-    """x^b and x."""
-    return Form(lambda x, b: x**b, EXPONENTS, 3), Form(lambda x, _: x, ONCE, 2)
+def growths(sample_size: int | None = None) -> tuple[Form, ...]:
+    """x^b and x; x/(n - x - 1), too, the law of least squares on n = `sample_size` rows (Belkin, Hsu and Xu, 2020)."""
+    forms = (Form(lambda x, b: x**b, EXPONENTS, 3), Form(lambda x, _: x, ONCE, 2))
+    if sample_size is None:
+        return forms
+    return (*forms, Form(lambda x, _: x / (sample_size - x - 1).clamp(min=1.0), ONCE, 2))
 
 
 @dataclass(frozen=True)
 class RiskCurve:
-    """Fitted forms: row 0 is the data's, the others are draws; row 0 is the average of the forms by `weights`."""
+    """Fitted forms: row 0 is the data's, the others are draws; row 0 is the average of the forms by `weights`.
+
+    `stalled`: draws that stay, beyond the last place, at the risk that they have there.
+    """
 
     forms: tuple[Form, ...]
     floors: Float[Tensor, "draws forms"]
@@ -66,9 +73,15 @@ class RiskCurve:
     exponents: Float[Tensor, "draws forms"]
     weights: Float[Tensor, " forms"]
     chosen: Tensor
+    last_place: int
+    stalled: Tensor
 
     def at(self, place: int) -> Draws:
         """The risk at x = place, draw by draw."""
+        found = self._at(place)
+        return torch.where(self.stalled, self._at(self.last_place), found) if place > self.last_place else found
+
+    def _at(self, place: int) -> Draws:
         x = torch.tensor(place, dtype=torch.float64)
         bases = [form.basis(x, self.exponents[:, k]) for k, form in enumerate(self.forms)]
         shapes = torch.stack([basis.expand(len(self.exponents)) for basis in bases], dim=1)
@@ -83,9 +96,18 @@ class RiskCurve:
 
 
 def fit_curve(
-    places: Sequence[int], risks: Float[Tensor, "draws places"], forms: tuple[Form, ...], randomness: Randomness
+    places: Sequence[int],
+    risks: Float[Tensor, "draws places"],
+    forms: tuple[Form, ...],
+    randomness: Randomness,
+    may_stall: bool = False,
 ) -> RiskCurve:
-    """The forms through the risks at three places or more. Random stream: `forms`."""
+    """The forms through the risks at three places or more. Random streams: `forms`, `stalled`.
+
+    `may_stall`: a risk that falls ever more steeply follows no power law, and where that ends the places do not tell:
+    smooth features fit the smooth part of a target and then win little. One draw in STALLING then stays where the
+    last place is, so that an interval of 95 % about reaches it.
+    """
     x = torch.tensor(places, dtype=torch.float64)
     spread = _smooth_errors(risks)
     fits = [_fit(form, x, risks, spread) for form in forms]
@@ -98,7 +120,16 @@ def fit_curve(
     penalties = torch.tensor([form.parameters for form in forms])
     weights = torch.softmax(-scores / 2 - penalties, dim=1)
     chosen = torch.multinomial(weights[1:], 1, generator=randomness.generator("forms"))
-    return RiskCurve(forms, floors, factors, exponents, weights[0], chosen)
+    stalled = torch.zeros(len(risks), dtype=torch.bool)
+    if may_stall and _steepens(x, risks[0]):
+        stalled[1:] = torch.rand(len(risks) - 1, generator=randomness.generator("stalled")) < 1 / STALLING
+    return RiskCurve(forms, floors, factors, exponents, weights[0], chosen, places[-1], stalled)
+
+
+def _steepens(x: Float[Tensor, " places"], risks: Float[Tensor, " places"]) -> bool:
+    """Whether the last two of the local exponents grow."""
+    exponents = -risks.clamp(min=1e-300).log().diff() / x.log().diff()
+    return float(exponents[-1]) > float(exponents[-2])
 
 
 def _smooth_errors(risks: Float[Tensor, "draws places"]) -> Float[Tensor, " places"]:

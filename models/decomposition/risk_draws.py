@@ -15,10 +15,11 @@ from models.decomposition.risk_surfaces import Place, RiskDraws, RiskSurface, no
 from models.decomposition.table_grid import TableOutcome
 from models.decomposition.terms import DecompositionCell
 from models.estimates import Estimate
-from models.hypothesis_spaces.base import HypothesisSpace
+from models.hypothesis_spaces.base import HypothesisSpace, LinearSpace
 from models.randomness import Randomness
 
 DRAWS = 200
+ROUNDING = 1e-6
 FOLLOWING = 0.9
 """A learner whose excess risk near n = m is above this fraction of that of f~ follows least squares into its peak."""
 
@@ -75,6 +76,7 @@ def _surface(
         except ValidationError:
             return f"the space has no width {width}"
 
+    least_squares = space.linear and _is_least_squares(cells)
     draws = RiskDraws(
         trained=trained,
         best=best,
@@ -83,6 +85,8 @@ def _surface(
         coefficients=coefficients if space.linear else None,
         refusal=refusal,
         follows_least_squares=space.linear and _follows(cells, coefficients),
+        least_squares=least_squares,
+        has_mean=not (isinstance(space, LinearSpace) and space.features_vanish and least_squares),
     )
     return RiskSurface(draws)
 
@@ -113,6 +117,13 @@ def _follows(cells: Sequence[DecompositionCell], coefficients: Callable[[int], i
     """Unless the grid has cells with m/2 <= n <= 2m, and the learner errs less than f~ in all of them."""
     near = [cell for cell in cells if 0.5 <= cell.sample_size / coefficients(cell.width) <= 2]
     return not near or any(_excess(cell, "trained") > FOLLOWING * _excess(cell, "best_on_sample") for cell in near)
+
+
+def _is_least_squares(cells: Sequence[DecompositionCell]) -> bool:
+    """Whether the learner returned f~ everywhere, to rounding."""
+    return all(
+        abs(cell.risk_terms["optimization"].value) <= ROUNDING * cell.risks["best_on_sample"].value for cell in cells
+    )
 
 
 def _excess(cell: DecompositionCell, risk: str) -> float:

@@ -27,9 +27,14 @@ Place = tuple[int, int]
 
 PEAK_MARGIN = 1.5
 """Least squares with m coefficients is fitted at n >= 1.5 m or n <= m / 2 only."""
+THRESHOLD_MARGIN = 3
+"""Least squares without a penalty is continued to a width of at most a third of n: the expected risk diverges at
+m = n - 1 (Belkin, Hsu and Xu, 2020), and features that are not Gaussian feel it from farther."""
 FARTHEST = 16
 """A curve is continued to this many times its last place, no further."""
 PEAK = "the peak of least squares at n = m lies between"
+NO_MEAN = "without a penalty the expected risk is infinite: one row that barely sees a feature may decide it alone"
+THRESHOLD = "without a penalty the expected risk diverges at m = n, and this width is too near it"
 FEW = "fewer than three usable {} in the grid, and no next one"
 ONE_SEED = "one seed gives no error bar to a curve; add seeds"
 
@@ -50,7 +55,8 @@ class RiskDraws:
     `by_seed`: the trained risk of each seed. `best`: R(f_m) by width where f_m is exact, else empty. `noise`: what no
     purchase removes, 0 where unknown. `coefficients`: m of linear least squares at any width, None in other spaces.
     `refusal`: why the space has no such width, or None. `follows_least_squares`: whether the learner's risk may peak
-    where that of f~ does.
+    where that of f~ does. `least_squares`: whether the learner returned f~
+    everywhere. `has_mean`: whether an expected risk exists.
     """
 
     trained: Mapping[Place, Draws]
@@ -60,6 +66,8 @@ class RiskDraws:
     coefficients: Callable[[int], int] | None
     refusal: Callable[[int], str | None]
     follows_least_squares: bool
+    least_squares: bool = False
+    has_mean: bool = True
 
 
 class RiskSurface:
@@ -99,6 +107,8 @@ class RiskSurface:
 
     def at_size(self, width: int, size: int) -> Forecast | str:
         """The risk at one width of the grid and any n, by the fitted curve, or why that is not known."""
+        if not self.draws.has_mean:
+            return NO_MEAN
         if self._near_peak(width, size, above=True):
             return PEAK
         curve = self.along_sizes(width)
@@ -114,6 +124,8 @@ class RiskSurface:
 
     def limit(self, width: int) -> Draws | str:
         """The risk at one width of the grid with ever more rows, or why that is not known."""
+        if not self.draws.has_mean:
+            return NO_MEAN
         curve = self.along_sizes(width)
         return curve if isinstance(curve, str) else self._floor(width) + curve.limit()
 
@@ -138,9 +150,13 @@ class RiskSurface:
         refusal = self.draws.refusal(width)
         if refusal is not None:
             return refusal
+        if not self.draws.has_mean:
+            return NO_MEAN
         beyond = self._near_peak(width, size, above=True)
         if beyond and self._near_peak(width, size, above=False):
             return PEAK
+        if not beyond and self.draws.least_squares and size < THRESHOLD_MARGIN * self._axis(width):
+            return THRESHOLD
         if (size, beyond) not in self._along_widths:
             self._along_widths[size, beyond] = self._fitted_along_widths(size, beyond)
         curve = self._along_widths[size, beyond]
@@ -157,7 +173,7 @@ class RiskSurface:
             places = [self._axis(m) for m in widths]
             risks = torch.stack([self.draws.best[m] - self.draws.noise for m in widths], dim=1)
             streams = Randomness(0).child("approximation")
-            self._approximation = fit_curve(places, risks, late_decays(places[0]), streams)
+            self._approximation = fit_curve(places, risks, late_decays(places[0]), streams, may_stall=True)
         return self.draws.noise + self._approximation.at(self._axis(width))
 
     def _fitted_along_widths(self, size: int, beyond: bool) -> RiskCurve | str:
@@ -172,11 +188,11 @@ class RiskSurface:
         streams, places = Randomness(0).child("along_widths"), [self._axis(m) for m in usable]
         if self.draws.best and not beyond:
             risks = torch.stack([self.draws.trained[m, size] - self.draws.best[m] for m in usable], dim=1)
-            return fit_curve(places, risks, growths(), streams)
+            return fit_curve(places, risks, growths(size if self.draws.follows_least_squares else None), streams)
         if any(self._rises((low, size), (high, size)) for low, high in pairwise(usable)):
             return "the risk rises with the width here"
         risks = torch.stack([self.draws.trained[m, size] - self.draws.noise for m in usable], dim=1)
-        return fit_curve(places, risks, late_decays(places[0]), streams)
+        return fit_curve(places, risks, late_decays(places[0]), streams, may_stall=True)
 
     def _floor(self, width: int) -> Draws | float:
         return self.draws.best.get(width, self.draws.noise)

@@ -48,6 +48,7 @@ class SeedPart:
     """The functions of one seed on its samples, by width w and sample size j of the group that found them.
 
     `best_on_sample`, `trained`: f~ and f^ at the test inputs, float64. `empirical[w, j]`: R_n(f^) and R_n(f~).
+    `longer`: what twice the steps of f^ reach, where a formula gives it.
     `penalties[w, j]`: the penalty on |a|^2 behind f^, NaN where the learner named none above 0.
     `population`: f_m where the seed's draw defines the space. `functions`: f~ and f^ of each sample size, in turn,
     where the search for f_m begins at them.
@@ -59,6 +60,7 @@ class SeedPart:
     penalties: Float[Tensor, "w j"]
     population: PopulationPart | None = None
     functions: Sequence[Parameters] = ()
+    longer: Float[Tensor, "w j i k"] | None = None
 
     def penalties_by_width(self) -> dict[int, set[float]]:
         """The penalties that are not NaN."""
@@ -77,6 +79,8 @@ class SeedPart:
             "empirical": self.empirical,
             "behind": self.penalties,
         }
+        if self.longer is not None:
+            found["longer"] = self.longer
         if self.population is not None:
             found |= {f"population/{name}": value for name, value in self.population.tensors().items()}
         for index, parameters in enumerate(self.functions):
@@ -97,6 +101,7 @@ class SeedPart:
             stored["behind"],
             PopulationPart.of(population) if population else None,
             functions,
+            stored.get("longer"),
         )
 
 

@@ -11,7 +11,7 @@ from models.decomposition.requested_risk import answered
 from models.decomposition.risk_draws import surface_of_cells
 from models.decomposition.sequential_stopping import SequentialStopping
 from models.decomposition.setting import DecompositionSetting, Polls
-from models.decomposition.terms import DecompositionCell, cell_estimates
+from models.decomposition.terms import DecompositionCell, cell_estimates, longer_training
 from models.hypothesis_spaces.base import HypothesisSpace
 from models.learners.base import Learner
 from models.problems import SyntheticProblem
@@ -63,8 +63,9 @@ def decompose_target(
                     outcome.moments, outcome.trained_empirical, problem.noise**2, mean_square, space.linear
                 )
                 named = place(at_width, learner, setting.dimension, width, size)
-                bias = outcome.regularization_bias
-                of_space.append(DecompositionCell(**named, regularization_bias=bias, **estimates))
+                bias, longer = outcome.regularization_bias, longer_training(outcome.longer, problem.noise**2)
+                found = DecompositionCell(**named, regularization_bias=bias, twice_the_steps=longer, **estimates)
+                of_space.append(found)
                 table.append(cell_row(of_space[-1], outcome))
         surface = surface_of_cells(of_space, space)
         of_space = advised(of_space, surface)

@@ -23,12 +23,30 @@ from models.estimates import Estimate, ExtendedFloat, Method, closed_form
 
 GramRow = tuple[ExtendedFloat, ExtendedFloat, ExtendedFloat]
 
-__all__ = ["Advice", "CellMoments", "DecompositionCell", "GramRow", "cell_estimates", "error_products"]
+__all__ = [
+    "Advice",
+    "CellMoments",
+    "DecompositionCell",
+    "GramRow",
+    "LongerTraining",
+    "cell_estimates",
+    "error_products",
+    "longer_training",
+]
 
 # Columns of the products of the parts a = f*-f_m, b = f_m-f~, c = f~-f^ at one point, then the two squared errors
 # |f*-f~|^2 and |f*-f^|^2, kept beside them because as sums of the first six they would cancel where b and c are large.
 AA, BB, CC, AB, AC, BC, SAMPLE, TRAINED = range(8)
 COLUMNS = 8
+
+
+class LongerTraining(BaseModel):
+    """The risk after twice the steps, noise included, and what they save on the same seeds and test points."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    risk: Estimate
+    saving: Estimate
 
 
 class DecompositionCell(BaseModel):
@@ -40,7 +58,7 @@ class DecompositionCell(BaseModel):
     learner with a penalty in a nested linear space, R(f_{m,penalty}) - R(f_m) >= 0 up to its error bar, with
     f_{m,penalty} the minimiser of R(f) + penalty |a|^2; the rest of the optimization term is what the penalty saves in
     variance. `risks_by_seed`: the risks on the test points seed by seed, all cells of a job in the same order, so that
-    their differences are paired.
+    their differences are paired. `twice_the_steps`: where a formula gives the iterate at every time.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,6 +77,7 @@ class DecompositionCell(BaseModel):
     risk_terms: dict[str, Estimate]
     generalization_gap: Estimate
     regularization_bias: Estimate | None = None
+    twice_the_steps: LongerTraining | None = None
     advice: Advice
 
 
@@ -131,6 +150,16 @@ class CellMoments:
         if self.seeds > 1:
             variance += float(per_seed.var(unbiased=True)) / self.seeds
         return Estimate(value=float(per_seed.mean()) + shift, standard_error=math.sqrt(variance), method=method)
+
+
+def longer_training(moments: CellMoments | None, noise_variance: float) -> LongerTraining | None:
+    """From moments that hold twice the steps in place of f~."""
+    if moments is None:
+        return None
+    return LongerTraining(
+        risk=moments.estimate({SAMPLE: 1.0}, "monte_carlo", noise_variance),
+        saving=moments.estimate({TRAINED: 1.0, SAMPLE: -1.0}, "monte_carlo"),
+    )
 
 
 def cell_estimates(

@@ -15,6 +15,7 @@ from models.decomposition.best_approximation import (
     projection,
     selection_risk,
 )
+from models.decomposition.closed_forms import longer_descent
 from models.decomposition.draws import draw, with_frozen
 from models.decomposition.reference_training import mean_squared_error
 from models.decomposition.seed_part import PopulationPart, SeedPart
@@ -58,9 +59,10 @@ class WidthGroup:
         if isinstance(space, LinearSpace):
             minimisers = least_squares_on_samples(space, drawn, sample, sizes)
         functions: list[Parameters] = []
+        longer: list[Parameters] = []
         for size in sizes:
             rows = sample.first(size)
-            model, _ = learn(
+            model, fitted = learn(
                 space,
                 self.learner,
                 rows,
@@ -79,6 +81,9 @@ class WidthGroup:
                     space, rows, starts, learned, setting.budget, streams, polls.reference
                 )
             functions += [minimisers[size], learned]
+            if isinstance(space, LinearSpace):
+                reached = longer_descent(space, self.learner, drawn, rows, fitted.details.get("step_size"))
+                longer += [] if reached is None else [reached]
             polls.unit_done()
         own = self._own_best(drawn)
         outputs = torch.stack(list(_outputs(space, functions, setting)))[None]
@@ -92,6 +97,7 @@ class WidthGroup:
             empirical=torch.tensor([empirical], dtype=torch.float64),
             penalties=torch.full((1, len(sizes)), torch.nan, dtype=torch.float64),
             population=self._best(setting, drawn, functions, randomness, polls) if own else None,
+            longer=torch.stack(list(_outputs(space, longer, setting)))[None] if longer else None,
             functions=() if own or space.linear else functions,
         )
 

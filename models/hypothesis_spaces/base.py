@@ -83,6 +83,15 @@ class LinearSpace(HypothesisSpace):
     linear: ClassVar[bool] = True
     nested: ClassVar[bool] = True
 
+    @property
+    def features_vanish(self) -> bool:
+        """Whether a feature is 0 on a part of the domain, so that a single row may see it, and barely.
+
+        The coefficient is then that row's residual over v, v the feature there. Where v has a positive density at 0,
+        as next to a kink, E v^-2 is infinite and with it E R(f~) of least squares without a penalty, at every n.
+        """
+        return False
+
     @abstractmethod
     def features(self, parameters: Parameters, inputs: Inputs) -> Features:
         """phi(x_i), scaled so that f = features @ coefficients."""

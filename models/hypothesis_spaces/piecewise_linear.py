@@ -35,6 +35,11 @@ class PiecewiseLinear(TensorProductSpace):
         {"kind": "piecewise_linear", "width": 70, "lower": -2.0, "upper": 2.0},
     )
 
+    @property
+    def features_vanish(self) -> bool:
+        """A hat does, outside the cells around its node."""
+        return True
+
     def count(self, resolution: int, dimension: int) -> int:
         """(c + 1)^d."""
         return (resolution + 1) ** dimension

@@ -80,6 +80,11 @@ class RandomFeatures(LinearSpace):
         """Whether c is drawn."""
         return self.feature != "fourier" if self.bias is None else self.bias
 
+    @property
+    def features_vanish(self) -> bool:
+        """Those of relu do."""
+        return self.feature == "relu"
+
     def with_width(self, width: int) -> "RandomFeatures":
         """The same features, more or fewer of them."""
         return RandomFeatures(**{**self.model_dump(), "width": width})

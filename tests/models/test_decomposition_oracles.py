@@ -6,71 +6,14 @@ from dataclasses import dataclass
 import pytest
 import torch
 from coordinate_space import FirstCoordinates
-from parts_here import parts_here
+from linear_gaussian import BUDGET, LinearGaussian, fields_of
 
-from models.decomposition.groups import decompose
-from models.decomposition.nested_group import NestedGroup
-from models.decomposition.reference_training import ReferenceBudget
-from models.decomposition.setting import DecompositionSetting, Polls
-from models.decomposition.terms import cell_estimates
 from models.hypothesis_spaces.polynomial import Polynomial
 from models.learners.gradient_descent import GradientDescent
 from models.learners.least_squares import LeastSquares
 from models.learners.ridge import Ridge
 from models.randomness import Randomness, normal_rows, uniform_rows
 from models.samples import Sample
-
-BUDGET = ReferenceBudget(
-    restarts=1, steps=1, population_steps=1, batch=1, selection_size=1, projection_rows=100, projection_floor=40_000
-)
-
-
-@dataclass(frozen=True)
-class LinearGaussian:
-    """x ~ N(0, I_D), f*(x) = x . beta, y = f*(x) + sigma e."""
-
-    beta: torch.Tensor
-    sigma: float
-
-    @property
-    def noise_variance(self):
-        return self.sigma**2
-
-    @property
-    def target(self):
-        return self
-
-    def evaluate(self, inputs):
-        return inputs @ self.beta[:, None]
-
-    def inputs(self, size, randomness, stream):
-        return normal_rows(randomness, f"{stream}_inputs", size, len(self.beta))
-
-    def training_sample(self, sample_size, randomness):
-        inputs = self.inputs(sample_size, randomness, "training")
-        noise = self.sigma * normal_rows(randomness, "training_noise", sample_size, 1)
-        return Sample(inputs, self.evaluate(inputs) + noise)
-
-
-def _fields(problem, space, widths, sizes, seeds, learner, dimension, test_size):
-    setting = DecompositionSetting(
-        population=problem,
-        dimension=dimension,
-        output_dimension=1,
-        sample_sizes=tuple(sizes),
-        seeds=tuple(Randomness(seed) for seed in range(seeds)),
-        test_inputs=problem.inputs(test_size, Randomness(10**6), "test"),
-        budget=BUDGET,
-        shared=Randomness(10**6 + 1),
-    )
-    spaces = [space.with_width(width) for width in widths]
-    (outcomes,) = decompose([[NestedGroup.of(spaces, learner, setting)]], setting, Polls(), parts_here).outcomes
-    return {
-        (width, size): cell_estimates(outcome.moments, outcome.trained_empirical, problem.noise_variance, 1.0, True)
-        | {"regularization_bias": outcome.regularization_bias}
-        for width, by_size in zip(widths, outcomes, strict=True)
-        for size, outcome in by_size.items()
-    }
 
 
 def _linear(dimension, sigma=0.5):
@@ -85,7 +28,7 @@ def _close(estimate, exact, slack=0.0):
 @pytest.mark.slow
 def test_belkin_hsu_xu_terms_at_six_widths_over_two_thousand_samples():
     problem, n, widths = _linear(100), 40, (5, 20, 30, 50, 60, 90)
-    fields = _fields(
+    fields = fields_of(
         problem, FirstCoordinates(width=1), widths, (n,), 2_000, LeastSquares(kind="least_squares"), 100, 4_000
     )
     for p in widths:
@@ -114,7 +57,7 @@ def test_ridge_and_ridgeless_risks_follow_hastie_and_others(gamma, penalty):
     p = round(gamma * n)
     problem = LinearGaussian(torch.full((p,), math.sqrt(r_squared / p), dtype=torch.float64), sigma)
     learner = Ridge(kind="ridge", penalty=penalty, path=False)
-    fields = _fields(problem, FirstCoordinates(width=1), (p,), (n,), 30, learner, p, 1_500)[p, n]
+    fields = fields_of(problem, FirstCoordinates(width=1), (p,), (n,), 30, learner, p, 1_500)[p, n]
     if penalty:
         m = _stieltjes(gamma, -penalty)
         step = 1e-5
@@ -165,7 +108,7 @@ def test_approximation_error_of_orthonormal_polynomials_is_the_tail_of_the_coeff
     coefficients = 1 / (1 + torch.arange(13, dtype=torch.float64)) ** 2
     problem, widths = LegendreSeries(coefficients), tuple(range(1, 14))
     learner = LeastSquares(kind="least_squares")
-    fields = _fields(problem, Polynomial(kind="polynomial", width=1), widths, (60,), 1, learner, 1, 40_000)
+    fields = fields_of(problem, Polynomial(kind="polynomial", width=1), widths, (60,), 1, learner, 1, 40_000)
     for width in widths:
         term = fields[width, 60]["risk_terms"]["approximation"]
         tail = float((coefficients[width:] ** 2).sum())
@@ -175,7 +118,7 @@ def test_approximation_error_of_orthonormal_polynomials_is_the_tail_of_the_coeff
 def test_pythagoras_holds_for_every_width_of_a_grid():
     problem = _linear(30)
     learner = GradientDescent(kind="gradient_descent", steps=5)
-    for fields in _fields(problem, FirstCoordinates(width=1), (5, 10, 20), (60,), 30, learner, 30, 4_000).values():
+    for fields in fields_of(problem, FirstCoordinates(width=1), (5, 10, 20), (60,), 30, learner, 30, 4_000).values():
         norms, gram = fields["squared_norms"], fields["gram"]
         # <f* - f_m, g> = 0 for g in the space: the projection's points and the test points leave a few per cent.
         cross = gram[0][1] + gram[0][2]
@@ -184,7 +127,7 @@ def test_pythagoras_holds_for_every_width_of_a_grid():
 
 def test_noise_floor_shows_in_the_empirical_risk_of_a_space_that_holds_the_target():
     problem = LegendreSeries(torch.tensor([1.0, -0.5, 0.25], dtype=torch.float64), sigma=0.3)
-    fields = _fields(
+    fields = fields_of(
         problem,
         Polynomial(kind="polynomial", width=1),
         (3, 6),

@@ -16,7 +16,7 @@ from models.hypothesis_spaces.random_features import RandomFeatures
 from models.hypothesis_spaces.two_layer import TwoLayer
 from tests.support.synthetic_cells import cell_of, cells_of_law
 
-LINEAR, NETWORK = RandomFeatures(kind="random_features"), TwoLayer(kind="two_layer")
+LINEAR, NETWORK = RandomFeatures(kind="random_features", feature="tanh"), TwoLayer(kind="two_layer")
 WIDTHS, SIZES, NOISE = (8, 16, 32, 64), (128, 256, 512, 1024, 2048), 0.01
 
 

@@ -17,7 +17,8 @@ def law(m, n):
 
 def asked(requested, scatter=0.0, widths=WIDTHS, sizes=SIZES, cost=lambda m, n: float(m * m * n)):
     cells = cells_of_law(widths, sizes, lambda m: 1 / m, lambda n, m: 0.5 * m / n, scatter=scatter, seed=1)
-    return requested_risk(requested, surface_of_cells(cells, RandomFeatures(kind="random_features")), cost)
+    space = RandomFeatures(kind="random_features", feature="tanh")
+    return requested_risk(requested, surface_of_cells(cells, space), cost)
 
 
 def test_a_place_of_the_grid_is_chosen_where_it_is_the_cheapest():

@@ -8,7 +8,7 @@ import torch
 from models.decomposition.terms import Advice, DecompositionCell
 from models.estimates import Estimate, closed_form
 
-SPACE = {"kind": "random_features", "width": 1}
+SPACE = {"kind": "random_features", "width": 1, "feature": "tanh"}
 Law = Callable[[int], float]
 Law2 = Callable[[int, int], float]
 
