@@ -15,8 +15,9 @@ from models.errors import refuse
 class Kind(BaseModel):
     """A frozen specification of one thing that varies, with its statement and its source.
 
-    A leaf adds `kind: Literal["file_name"]` and parameters with defaults; it is never subclassed. `statement` is in
-    the field's notation, `reference` a key of references.bib, `examples` complete JSON values of this kind.
+    A leaf adds `kind: Literal["file_name"]` and parameters with defaults; it is never subclassed. `statement` is
+    plain text, `formula` what it says precisely, as one display formula in LaTeX (several lines: the environment
+    `split`); `reference` is a key of references.bib, `examples` are complete JSON values of this kind.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -32,6 +33,7 @@ class Kind(BaseModel):
         return data
 
     statement: ClassVar[str] = ""
+    formula: ClassVar[str] = ""
     assumptions: ClassVar[tuple[Assumption, ...]] = ()
     reference: ClassVar[str] = ""
     examples: ClassVar[tuple[dict[str, Any], ...]] = ()

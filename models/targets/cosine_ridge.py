@@ -25,6 +25,7 @@ class CosineRidge(Target):
     ] = (1.0,)
 
     statement: ClassVar[str] = "f*(x) = cos(2π b·x),  C_f = 4π²‖b‖₁²"
+    formula: ClassVar[str] = r"f^*(x) = \cos(2\pi\, b \cdot x), \qquad C_{f^*} = 4\pi^2 \|b\|_1^2"
     reference: ClassVar[str] = "barron1993universal"
     examples: ClassVar[tuple[dict, ...]] = (
         {"kind": "cosine_ridge"},

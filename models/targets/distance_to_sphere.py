@@ -27,6 +27,10 @@ class DistanceToSphere(Target):
     radius: Annotated[float, Field(gt=0, le=1000, description="r.")] = 0.5
 
     statement: ClassVar[str] = "f*(x) = | ‖x − c‖₂ − r |,  ‖f*‖_B = ∞ for d ≥ 2 where the sphere crosses the domain"
+    formula: ClassVar[str] = (
+        r"\begin{split} f^*(x) &= \left|\, \|x - c\|_2 - r \,\right|, \\ \|f^*\|_B &= \infty \quad \text{for } d \ge "
+        r"2 \text{ where the sphere crosses the domain} \end{split}"
+    )
     reference: ClassVar[str] = "e2022representation"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"kind": "distance_to_sphere"},

@@ -18,6 +18,7 @@ class EuclideanNorm(Target):
     center: Annotated[float, Field(ge=-10, le=10, description="c_j, the same in every coordinate.")] = 0.0
 
     statement: ClassVar[str] = "f*(x) = ‖x − c‖₂,  ‖f*‖_B ≤ 2d + 2√d |c₁|"
+    formula: ClassVar[str] = r"f^*(x) = \|x - c\|_2, \qquad \|f^*\|_B \le 2d + 2\sqrt{d}\,|c_1|"
     reference: ClassVar[str] = "e2022representation"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"kind": "euclidean_norm"},

@@ -17,6 +17,7 @@ class Friedman1(Target):
     kind: Literal["friedman_1"]
 
     statement: ClassVar[str] = "f*(x) = 10 sin(π x₁x₂) + 20(x₃ − ½)² + 10x₄ + 5x₅"
+    formula: ClassVar[str] = r"f^*(x) = 10 \sin(\pi x_1 x_2) + 20 \left(x_3 - \tfrac{1}{2}\right)^2 + 10 x_4 + 5 x_5"
     reference: ClassVar[str] = "friedman1991multivariate"
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"kind": "friedman_1"},)
 

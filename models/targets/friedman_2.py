@@ -22,6 +22,10 @@ class Friedman2(Target):
     kind: Literal["friedman_2"]
 
     statement: ClassVar[str] = "f*(x) = (z₁² + (z₂z₃ − 1/(z₂z₄))²)^½,  z = (100x₁, 40π + 520πx₂, x₃, 1 + 10x₄)"
+    formula: ClassVar[str] = (
+        r"\begin{split} f^*(x) &= \sqrt{z_1^2 + \left(z_2 z_3 - \frac{1}{z_2 z_4}\right)^2}, \\ z &= (100 x_1,\; "
+        r"40\pi + 520\pi x_2,\; x_3,\; 1 + 10 x_4) \end{split}"
+    )
     reference: ClassVar[str] = "friedman1991multivariate"
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"kind": "friedman_2"},)
 

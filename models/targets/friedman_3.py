@@ -21,6 +21,10 @@ class Friedman3(Target):
     kind: Literal["friedman_3"]
 
     statement: ClassVar[str] = "f*(x) = arctan((z₂z₃ − 1/(z₂z₄))/z₁),  z = (100x₁, 40π + 520πx₂, x₃, 1 + 10x₄)"
+    formula: ClassVar[str] = (
+        r"\begin{split} f^*(x) &= \arctan\left(\frac{1}{z_1} \left(z_2 z_3 - \frac{1}{z_2 z_4}\right)\right), \\ z "
+        r"&= (100 x_1,\; 40\pi + 520\pi x_2,\; x_3,\; 1 + 10 x_4) \end{split}"
+    )
     reference: ClassVar[str] = "friedman1991multivariate"
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"kind": "friedman_3"},)
 

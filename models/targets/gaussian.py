@@ -21,7 +21,11 @@ class Gaussian(Target):
     center: Annotated[float, Field(ge=-10, le=10, description="c_j, the same in every coordinate.")] = 0.5
     width: Annotated[float, Field(ge=0.01, le=100, description="s.")] = 0.5
 
-    statement: ClassVar[str] = "f*(x) = exp(−‖x−c‖₂²/(2s²)),  C_f = (d/s²)(1 + 2(d−1)/π)"
+    statement: ClassVar[str] = "f*(x) = exp(−‖x−c‖₂²/(2s²)),  C_f ≤ (d/s²)(1 + 2(d−1)/π)"
+    formula: ClassVar[str] = (
+        r"f^*(x) = \exp\left({-\frac{\|x - c\|_2^2}{2 s^2}}\right), \qquad C_{f^*} \le \frac{d}{s^2} \left(1 + "
+        r"\frac{2(d - 1)}{\pi}\right)"
+    )
     reference: ClassVar[str] = "barron1993universal"
     examples: ClassVar[tuple[dict, ...]] = (
         {"kind": "gaussian"},

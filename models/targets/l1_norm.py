@@ -19,6 +19,10 @@ class L1Norm(Target):
     center: Annotated[float, Field(ge=-10, le=10, description="c_j, the same in every coordinate.")] = 0.5
 
     statement: ClassVar[str] = "f*(x) = ‖x − c‖₁ = Σⱼ σ(xⱼ−cⱼ) + σ(cⱼ−xⱼ),  ‖f*‖_B ≤ 2d(1 + |c₁|)"
+    formula: ClassVar[str] = (
+        r"\begin{split} f^*(x) &= \|x - c\|_1 = \sum_{j=1}^d \left(\sigma(x_j - c_j) + \sigma(c_j - x_j)\right), \\ "
+        r"\|f^*\|_B &\le 2d\,(1 + |c_1|), \qquad \sigma(t) = \max(0, t) \end{split}"
+    )
     reference: ClassVar[str] = "e2022barron"
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"kind": "l1_norm"}, {"kind": "l1_norm", "center": 0.0})
 

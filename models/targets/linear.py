@@ -20,6 +20,7 @@ class Linear(Target):
     seed: Annotated[int, Field(ge=0, lt=2**63, description="Draws w where it is not given.")] = 0
 
     statement: ClassVar[str] = "f*(x) = w·x + c,  ‖f*‖_B ≤ ‖w‖₁ + |c| on [0,1]^d"
+    formula: ClassVar[str] = r"f^*(x) = w \cdot x + c, \qquad \|f^*\|_B \le \|w\|_1 + |c| \text{ on } [0, 1]^d"
     reference: ClassVar[str] = "hastie2022surprises"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"kind": "linear"},

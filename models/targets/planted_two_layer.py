@@ -27,6 +27,10 @@ class PlantedTwoLayer(Target):
     seed: Annotated[int, Field(ge=0, lt=2**63, description="Draws the planted neurons.")] = 0
 
     statement: ClassVar[str] = "f*(x) = (Q/m) Σⱼ sⱼ σ(wⱼ·x + cⱼ),  ‖wⱼ‖₁+|cⱼ| = 1, sⱼ = ±1,  ‖f*‖_B ≤ Q"
+    formula: ClassVar[str] = (
+        r"\begin{split} f^*(x) &= \frac{Q}{m} \sum_{j=1}^m s_j\, \sigma(w_j \cdot x + c_j), \qquad \sigma(t) = "
+        r"\max(0, t), \\ \|w_j\|_1 + |c_j| &= 1, \quad s_j = \pm 1, \quad \|f^*\|_B \le Q \end{split}"
+    )
     reference: ClassVar[str] = "e2022mathematical"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"kind": "planted_two_layer"},

@@ -19,6 +19,7 @@ class ProductOfSines(Target):
     half_waves: Annotated[int, Field(ge=1, le=1000, description="q, half waves in each coordinate.")] = 1
 
     statement: ClassVar[str] = "f*(x) = Πⱼ sin(πq xⱼ),  C_f ≤ π²q²d²"
+    formula: ClassVar[str] = r"f^*(x) = \prod_{j=1}^d \sin(\pi q\, x_j), \qquad C_{f^*} \le \pi^2 q^2 d^2"
     reference: ClassVar[str] = "barron1993universal"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"kind": "product_of_sines"},

@@ -17,7 +17,10 @@ class Runge(Target):
     kind: Literal["runge"]
     steepness: Annotated[float, Field(ge=0.01, le=1000, description="a.")] = 5.0
 
-    statement: ClassVar[str] = "f*(x) = Πⱼ 1/(1 + a²(2xⱼ−1)²),  C_f = 4a² d(d+1)"
+    statement: ClassVar[str] = "f*(x) = Πⱼ 1/(1 + a²(2xⱼ−1)²),  C_f ≤ 4a² d(d+1)"
+    formula: ClassVar[str] = (
+        r"f^*(x) = \prod_{j=1}^d \frac{1}{1 + a^2 (2 x_j - 1)^2}, \qquad C_{f^*} \le 4 a^2 d (d + 1)"
+    )
     reference: ClassVar[str] = "genz1984testing"
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"kind": "runge"}, {"kind": "runge", "steepness": 1.0})
 

@@ -26,6 +26,9 @@ class SingleNeuron(Target):
     seed: Annotated[int, Field(ge=0, lt=2**63, description="Draws w where it is not given.")] = 0
 
     statement: ClassVar[str] = "f*(x) = σ(w·x + c),  ‖f*‖_B ≤ ‖w‖₁ + |c|"
+    formula: ClassVar[str] = (
+        r"f^*(x) = \sigma(w \cdot x + c), \quad \sigma(t) = \max(0, t), \qquad \|f^*\|_B \le \|w\|_1 + |c|"
+    )
     reference: ClassVar[str] = "yehudai2019power"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"kind": "single_neuron"},

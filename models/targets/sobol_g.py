@@ -32,6 +32,10 @@ class SobolG(Target):
     rest: Annotated[float, Field(ge=0, le=1e6, description="a_j of the coordinates without an entry.")] = 99.0
 
     statement: ClassVar[str] = "f*(x) = Σⱼ gⱼ(xⱼ) or Πⱼ gⱼ(xⱼ),  gⱼ(t) = (|4t−2| + aⱼ)/(1 + aⱼ)"
+    formula: ClassVar[str] = (
+        r"\begin{split} f^*(x) &= \sum_{j=1}^d g_j(x_j) \quad \text{or} \quad f^*(x) = \prod_{j=1}^d g_j(x_j), \\ "
+        r"g_j(t) &= \frac{|4t - 2| + a_j}{1 + a_j} \end{split}"
+    )
     reference: ClassVar[str] = "sobol2003theorems"
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"kind": "sobol_g"}, {"kind": "sobol_g", "form": "product"})
 

@@ -46,6 +46,10 @@ class SumOfCosines(Target):
     seed: Annotated[int, Field(ge=0, lt=2**63, description="Draws the waves.")] = 0
 
     statement: ClassVar[str] = "f*(x) = Σₖ cₖ cos(2π bₖ·x + φₖ),  C_f ≤ 4π² Σₖ |cₖ| ‖bₖ‖₁²"
+    formula: ClassVar[str] = (
+        r"f^*(x) = \sum_k c_k \cos(2\pi\, b_k \cdot x + \varphi_k), \qquad C_{f^*} \le 4\pi^2 \sum_k |c_k|\, "
+        r"\|b_k\|_1^2"
+    )
     reference: ClassVar[str] = "barron1993universal"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"kind": "sum_of_cosines"},
