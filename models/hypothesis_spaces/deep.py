@@ -35,6 +35,10 @@ class Deep(HypothesisSpace):
     )
     contains_narrower: ClassVar[bool] = True
     statement: ClassVar[str] = "f(x) = Aᵀ σ(W_L σ(⋯ σ(W₁x + c₁) ⋯) + c_L),  σ = max(0, ·)"
+    formula: ClassVar[str] = (
+        r"\begin{split} h_0 &= x, \quad h_l = \sigma(W_l h_{l-1} + c_l), \quad l = 1, \dots, L, \\ f(x) &= A^\top "
+        r"h_L, \quad \sigma(t) = \max(0, t) \end{split}"
+    )
     reference: ClassVar[str] = "he2015delving"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"kind": "deep", "width": 32, "depth": 2},

@@ -46,7 +46,12 @@ class KernelRidge(LinearSpace):
     random: ClassVar[bool] = False
     nested: ClassVar[bool] = False
     depends_on_sample: ClassVar[bool] = True
-    statement: ClassVar[str] = "f(x) = Σᵢ αᵢ k(xᵢ, x) = a·L⁻¹k(X, x),  K = LLᵀ,  ‖f‖_k² = |a|²"
+    statement: ClassVar[str] = "f(x) = Σᵢ αᵢ k(xᵢ, x) = a·L⁻¹k(X, x),  K + jI = LLᵀ,  ‖f‖_k² = |a|² − j|α|²"
+    formula: ClassVar[str] = (
+        r"\begin{split} f(x) &= \sum_{i=1}^m \alpha_i\, k(x_i, x) = a \cdot L^{-1} k(X, x), \\ K + jI &= L L^\top, "
+        r"\quad K_{il} = k(x_i, x_l), \quad a = L^\top \alpha, \\ \|f\|_k^2 &= \alpha^\top K \alpha = |a|^2 - j\, "
+        r"|\alpha|^2 \end{split}"
+    )
     reference: ClassVar[str] = "cho2009kernel"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"kind": "kernel_ridge", "width": 100},

@@ -29,6 +29,11 @@ class PiecewiseLinear(TensorProductSpace):
     finest: ClassVar[int] = MOST_FUNCTIONS - 1
     nested: ClassVar[bool] = False
     statement: ClassVar[str] = "f(x) = Σ_v a_v Πᵢ max(0, 1 − |tᵢ/h − vᵢ|),  m = (1/h + 1)^d,  error O(m^{−2/d})"
+    formula: ClassVar[str] = (
+        r"\begin{split} f(x) &= \sum_{v \in \{0, \dots, c\}^d} a_v \prod_{i=1}^d \max\left(0,\, 1 - |c\, t_i - "
+        r"v_i|\right), \quad m = (c + 1)^d, \\ t &= \frac{x - \ell}{u - \ell}, \quad [\ell, u]^d \text{ the box}, \\ "
+        r"&\inf\limits_f \|f - f^*\|_{L^2} = O(m^{-2/d}) \text{ for } f^* \text{ in } C^2 \end{split}"
+    )
     reference: ClassVar[str] = "devore1998nonlinear"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"kind": "piecewise_linear", "cells": 2},

@@ -28,6 +28,11 @@ class Polynomial(TensorProductSpace):
     resolution_field: ClassVar[str] = "degree"
     finest: ClassVar[int] = 256
     statement: ClassVar[str] = "f(x) = Σ_{|q|₁ ≤ p} a_q Πᵢ √(2qᵢ+1) P_{qᵢ}(2tᵢ − 1),  m = C(d + p, d)"
+    formula: ClassVar[str] = (
+        r"\begin{split} f(x) &= \sum_{|q|_1 \le p} a_q \prod_{i=1}^d \sqrt{2 q_i + 1}\, P_{q_i}(2 t_i - 1), \quad m "
+        r"= \binom{d + p}{d}, \\ t &= \frac{x - \ell}{u - \ell}, \quad [\ell, u]^d \text{ the box}, \quad P_q \text{ "
+        r"Legendre polynomials} \end{split}"
+    )
     reference: ClassVar[str] = "trefethen2013approximation"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"kind": "polynomial", "degree": 3},

@@ -49,6 +49,11 @@ class RandomFeatures(LinearSpace):
     bias: Annotated[bool | None, Field(description="Whether c is drawn; None: yes, except for fourier.")] = None
 
     statement: ClassVar[str] = "f(x) = m^{−1/2} Σⱼ aⱼ φ(x; wⱼ),  wⱼ i.i.d. and frozen"
+    formula: ClassVar[str] = (
+        r"\begin{split} f(x) &= \frac{1}{\sqrt{m}} \sum_{j=1}^m a_j\, \varphi(x; w_j, c_j), \quad (w_j, c_j) \text{ "
+        r"drawn once}, \\ \|f\|_{k_m} &\le \|a\|_2, \quad k_m(x, x') = \frac{1}{m} \sum_{j=1}^m \varphi(x; w_j, "
+        r"c_j)\, \varphi(x'; w_j, c_j) \end{split}"
+    )
     reference: ClassVar[str] = "rahimi2008random"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"kind": "random_features", "width": 100},

@@ -41,6 +41,10 @@ class Residual(HypothesisSpace):
     )
     contains_narrower: ClassVar[bool] = True
     statement: ClassVar[str] = "z₀ = Vx̃,  z_{l+1} = z_l + (1/L) U_l σ(W_l z_l),  f(x) = α·z_L,  σ = max(0, ·)"
+    formula: ClassVar[str] = (
+        r"\begin{split} z_0 &= V \tilde{x}, \quad z_{l+1} = z_l + \frac{1}{L} U_l\, \sigma(W_l z_l), \quad l = 0, "
+        r"\dots, L - 1, \\ f(x) &= A^\top z_L, \quad \tilde{x} = (x, 1), \quad \sigma(t) = \max(0, t) \end{split}"
+    )
     reference: ClassVar[str] = "e2022barron"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"kind": "residual", "width": 16, "depth": 2},

@@ -32,6 +32,10 @@ class Trigonometric(TensorProductSpace):
     resolution_field: ClassVar[str] = "frequency"
     finest: ClassVar[int] = MOST_FUNCTIONS // 2
     statement: ClassVar[str] = "f(x) = Σ_{|k|_∞ ≤ K} c_k e^{2πi k·t} in real form,  m = (2K + 1)^d"
+    formula: ClassVar[str] = (
+        r"\begin{split} f(x) &= \sum_{|k|_\infty \le K} c_k\, e^{2\pi i\, k \cdot t}, \quad c_{-k} = \overline{c_k}, "
+        r"\quad m = (2K + 1)^d, \\ t &= \frac{x - \ell}{u - \ell}, \quad [\ell, u]^d \text{ the box} \end{split}"
+    )
     reference: ClassVar[str] = "devore1998nonlinear"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"kind": "trigonometric", "frequency": 1},

@@ -48,6 +48,10 @@ class TwoLayer(HypothesisSpace):
     trainable: ClassVar[tuple[str, ...]] = ("weights", "biases", "coefficients")
     contains_narrower: ClassVar[bool] = True
     statement: ClassVar[str] = "f(x) = α Σⱼ aⱼ σ(wⱼ·x + cⱼ),  α = 1/m, m^{−1/2} or 1"
+    formula: ClassVar[str] = (
+        r"f(x) = \alpha \sum_{j=1}^m a_j\, \sigma(w_j \cdot x + c_j), \qquad \alpha = \frac{1}{m}, \; "
+        r"\frac{1}{\sqrt{m}} \text{ or } 1"
+    )
     reference: ClassVar[str] = "e2022mathematical"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"kind": "two_layer", "width": 50},
