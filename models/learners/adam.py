@@ -66,6 +66,12 @@ class Adam(Learner):
 
     uses_torch_optimiser: ClassVar[bool] = True
     statement: ClassVar[str] = "θₖ₊₁ = θₖ − ηₖ (m̂ₖ / (√v̂ₖ + ε) + λ θₖ)"
+    formula: ClassVar[str] = (
+        r"\begin{split} g_k &= \nabla R_B(\theta_k), \quad m_{k+1} = \beta_1 m_k + (1 - \beta_1)\, g_k, \quad "
+        r"v_{k+1} = \beta_2 v_k + (1 - \beta_2)\, g_k^2, \\ \theta_{k+1} &= \theta_k - \eta_k \left(\frac{m_{k+1} / "
+        r"(1 - \beta_1^{k+1})}{\sqrt{v_{k+1} / (1 - \beta_2^{k+1})} + \varepsilon} + \lambda \theta_k\right), \quad "
+        r"\beta = (0.9,\, 0.999) \end{split}"
+    )
     reference: ClassVar[str] = "kingma2015adam"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"kind": "adam", "steps": 200},

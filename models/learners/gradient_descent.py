@@ -57,6 +57,11 @@ class GradientDescent(Learner):
     precision: TrainingPrecision = "float64"
 
     statement: ClassVar[str] = "θₖ₊₁ = θₖ − ηₖ (∇R_n(θₖ) + λθₖ);  linear spaces: stable for η < 1/(λ_max(ΦᵀΦ/n) + λ/2)"
+    formula: ClassVar[str] = (
+        r"\begin{split} \theta_{k+1} &= \theta_k - \eta_k \left(\nabla R_n(\theta_k) + \lambda \theta_k\right), "
+        r"\quad R_n(\theta) = \frac{1}{n} \sum_{i=1}^n |f_\theta(x_i) - y_i|^2, \\ \eta &< "
+        r"\frac{1}{\lambda_{\max}(\Phi^\top \Phi / n) + \lambda / 2} \text{ is stable in a linear space} \end{split}"
+    )
     reference: ClassVar[str] = "e2020comparative"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"kind": "gradient_descent", "steps": 200},

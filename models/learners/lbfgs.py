@@ -39,6 +39,12 @@ class Lbfgs(Learner):
 
     uses_torch_optimiser: ClassVar[bool] = True
     statement: ClassVar[str] = "θₖ₊₁ = θₖ − ηₖ Hₖ ∇(R_n + (λ/2)‖θ‖²)(θₖ),  Hₖ from the last pairs, ηₖ strong Wolfe"
+    formula: ClassVar[str] = (
+        r"\begin{split} \theta_{k+1} &= \theta_k + \eta_k p_k, \quad p_k = {-H_k} \nabla J(\theta_k), \quad "
+        r"J(\theta) = R_n(\theta) + \frac{\lambda}{2} \|\theta\|^2, \\ J(\theta_{k+1}) &\le J(\theta_k) + 10^{-4}\, "
+        r"\eta_k\, p_k \cdot \nabla J(\theta_k), \quad |p_k \cdot \nabla J(\theta_{k+1})| \le 0.9\, |p_k \cdot "
+        r"\nabla J(\theta_k)| \end{split}"
+    )
     reference: ClassVar[str] = "liu1989limited"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"kind": "lbfgs", "steps": 30},

@@ -28,6 +28,10 @@ class LeastSquares(Learner):
     precision: Annotated[Precision, Field(description="Arithmetic of the decomposition.")] = "float64"
 
     statement: ClassVar[str] = "â = Φ⁺y = argmin { ‖a‖ : a ∈ argmin (1/n)‖Φa − y‖² }"
+    formula: ClassVar[str] = (
+        r"\hat{a} = \Phi^+ y = \operatorname*{argmin}\limits_a \left\{\|a\|_2 \;:\; \|\Phi a - y\|^2 = \min\limits_b "
+        r"\|\Phi b - y\|^2\right\}"
+    )
     reference: ClassVar[str] = "penrose1956best"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"kind": "least_squares"},

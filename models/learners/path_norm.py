@@ -55,6 +55,11 @@ class PathNorm(Learner):
 
     uses_torch_optimiser: ClassVar[bool] = True
     statement: ClassVar[str] = "θ̂ ≈ argmin R_n(θ) + λ √(log(2D)/n) ‖θ‖_P,  ‖θ‖_P = Σⱼ |aⱼ| (‖wⱼ‖₁ + |cⱼ|)"
+    formula: ClassVar[str] = (
+        r"\begin{split} \hat{\theta} &\approx \operatorname*{argmin}\limits_\theta\, R_n(\theta) + \lambda "
+        r"\sqrt{\frac{\ln(2D)}{n}}\, \|\theta\|_P, \\ \|\theta\|_P &= \sum_{j=1}^m |a_j| \left(\|w_j\|_1 + "
+        r"|c_j|\right), \quad D = d + 1 \end{split}"
+    )
     reference: ClassVar[str] = "ma2019priori"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"kind": "path_norm", "penalty": 0.1, "steps": 300},

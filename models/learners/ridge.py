@@ -47,6 +47,11 @@ class Ridge(Learner):
     ] = None
 
     statement: ClassVar[str] = "â = argmin_a (1/n)‖Φa − y‖² + λ‖a‖²;  λ → 0: the minimum-norm minimiser"
+    formula: ClassVar[str] = (
+        r"\begin{split} \hat{a} &= \operatorname*{argmin}\limits_a\, \frac{1}{n} \|\Phi a - y\|^2 + \lambda \|a\|^2 "
+        r"\\ &= (\Phi^\top \Phi + n \lambda I)^{-1} \Phi^\top y \quad \text{for } \lambda > 0, \qquad \Phi^+ y \quad "
+        r"\text{for } \lambda = 0 \end{split}"
+    )
     reference: ClassVar[str] = "hoerl1970ridge"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"kind": "ridge"},

@@ -68,6 +68,12 @@ class StochasticGradientDescent(Learner):
     statement: ClassVar[str] = (
         "vₖ₊₁ = β vₖ + ∇R_B(θₖ) + λθₖ,  θₖ₊₁ = θₖ − ηₖ vₖ₊₁;  linear, β = 0: η < 1/((1−c) λ_max + c max|φᵢ|² + λ/2)"
     )
+    formula: ClassVar[str] = (
+        r"\begin{split} v_{k+1} &= \beta v_k + \nabla R_B(\theta_k) + \lambda \theta_k, \quad \theta_{k+1} = "
+        r"\theta_k - \eta_k v_{k+1}, \\ \eta &< \frac{1}{(1 - c)\, \lambda_{\max}(\Phi^\top \Phi / n) + c "
+        r"\max\limits_i \|\varphi_i\|^2 + \lambda / 2} \; \text{ is stable in a linear space, } \beta = 0, \\ c &= "
+        r"\frac{n - b}{b (n - 1)}, \quad b = |B| \end{split}"
+    )
     reference: ClassVar[str] = "ma2018power"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"kind": "stochastic_gradient_descent", "steps": 300},
