@@ -4,6 +4,7 @@ import math
 from typing import Literal
 
 from models.assumptions import Assumption, standing
+from models.bounds._formulas import LOSS, SIZES
 from models.bounds._uniform_gap import (
     FIXED_LOSS,
     IID,
@@ -42,6 +43,13 @@ class APosterioriEstimate(Bound):
         "With probability at least 1 - delta, for every two-layer ReLU network f on [-1,1]^d: |R(f) - R_n(f)| <= 2 M [ "
         "4 sqrt(2 ln(2D)/N) (P + 1) + (1/2) sqrt(2 ln(2 c pairs (1 + P)^2/delta)/N) ] + |R_N(f) - R_n(f)|, P the path "
         "norm of (f - lo)/sqrt(M), D = d + 1, c = pi^2/6; loss min(|clip f - y|^2, M), N, pairs as for path_norm_ball"
+    )
+    formula = (
+        r"\begin{split} &\text{With probability at least } 1 - \delta, \\ &\text{for every two-layer ReLU network } "
+        r"f \text{ on } [{-1}, 1]^d, \\ &|R(f) - R_n(f)| \le 2M \left[4 \sqrt{\frac{2 \ln(2D)}{N}}\, (P + 1) + "
+        r"\frac{1}{2} \sqrt{\frac{2}{N} \ln \frac{2c\, \text{pairs}\, (1 + P)^2}{\delta}}\right] + |R_N(f) - "
+        r"R_n(f)|, \\ &P = \text{path norm of } \frac{f - \text{lo}}{\sqrt{M}}, \quad D = d + 1, \quad c = "
+        r"\frac{\pi^2}{6}, \\ " + LOSS + SIZES
     )
     assumptions = (IID, FIXED_LOSS, ONE_OUTPUT, RELU, UNIT_INPUTS)
     reference = "ma2019priori"

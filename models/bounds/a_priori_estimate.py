@@ -6,6 +6,7 @@ from typing import Literal
 
 from models.assumptions import Assumption, standing
 from models.bounds._comparison_network import comparison_network
+from models.bounds._formulas import LOSS, SIZES
 from models.bounds._uniform_gap import FIXED_LOSS, IID, ONE_OUTPUT, class_refusal, rows_of_fixed_loss
 from models.bounds.base import Bound, BoundReport, BoundSubject, BoundTerm
 from models.complexities.path_norm_ball import PathNormed, path_norm
@@ -58,6 +59,17 @@ class APrioriEstimate(Bound):
         "With probability at least 1 - delta, for noiseless labels y = f*(x), ||f*||_B <= gamma: R(f^) <= (n/N) (A + "
         "epsilon) + lambda_N u + M sqrt(ln(2 pairs pi^2 ((A + epsilon)/(lambda u) + 1)^2/(6 delta))/(2N)), A = v + "
         "sqrt(8 gamma^2 C'^2 v l/n) + 4 gamma^2 C'^2 l/(3n) + lambda gamma, J_n(f^) <= J_n(f~) + epsilon"
+    )
+    formula = (
+        r"\begin{split} &\text{With probability at least } 1 - \delta, \\ &\text{for } y = f^*(x), \; \|f^*\|_B \le "
+        r"\gamma \text{ and } J_n(\hat{f}) \le J_n(\tilde{f}) + \varepsilon, \\ &R(\hat{f}) \le \frac{n}{N} (A + "
+        r"\varepsilon) + \lambda_N u + M \sqrt{\frac{1}{2N} \ln \left(\frac{\pi^2\, \text{pairs}}{3 \delta} "
+        r"\left(\frac{A + \varepsilon}{\lambda u} + 1\right)^2\right)}, \\ &A = v + \sqrt{\frac{8 \gamma^2 C'^2 v "
+        r"l}{n}} + \frac{4 \gamma^2 C'^2 l}{3n} + \lambda \gamma, \quad v \ge \mathbb{E} |\tilde{f}(x) - f^*(x)|^2, "
+        r"\\ &J_n(\theta) = R_n(\theta) + \lambda \|\theta\|_P, \quad \lambda = \frac{N}{n} \lambda_N, \quad "
+        r"\lambda_N = 6 u C' \sqrt{\frac{2 \ln(2D)}{N}}, \\ &u = \sqrt{M}, \quad C' = \max(1, C), \quad D = d + 1, "
+        r"\quad l = \ln \frac{2}{\delta}, \text{ or } \ln \frac{4}{\delta} \text{ where } \tilde{f} \text{ is "
+        r"constructed}, \\ " + LOSS + SIZES
     )
     assumptions = (IID, FIXED_LOSS, ONE_OUTPUT, RELU, BARRON, NOISELESS, LABELS_IN_RANGE, BOUNDED, WITHIN_COMPARISON)
     reference = "ma2019priori"

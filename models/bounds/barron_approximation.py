@@ -29,6 +29,10 @@ class BarronApproximation(Bound):
         "inf over two-layer ReLU networks f_m of width m of E|f_m(x) - f*(x)|^2 <= ((gamma C')^2 - E f*^2)/m, attained "
         "up to the infimum with path norm gamma >= ||f*||_B, C' = max(1, sup ||x||_inf)"
     )
+    formula = (
+        r"\begin{split} \inf\limits_{f_m} \mathbb{E} |f_m(x) - f^*(x)|^2 &\le \frac{(\gamma C')^2 - \mathbb{E} "
+        r"f^*(x)^2}{m}, \\ \gamma &\ge \|f^*\|_B, \quad C' = \max\left(1,\, \sup \|x\|_\infty\right) \end{split}"
+    )
     assumptions = (TRAINED_NEURONS, TARGET, BARRON, BOUNDED)
     reference = "e2022barron"
     examples = ({"kind": "barron_approximation"},)

@@ -45,6 +45,12 @@ class BarronApproximationLower(Bound):
         "Q of E|f(x) - f*(x)|^2 >= (h^2 max(0, V - Q) / (4 |J|))^2, V <= h^{-2} sum_{j in J} int |f*(x + h e_j) - 2 "
         "f*(x) + f*(x - h e_j)| dx, x_j in [h, 1 - h], Q the path norm of the model"
     )
+    formula = (
+        r"\begin{split} &\text{With probability at least } 1 - \delta \text{ over the points}, \\ "
+        r"&\inf\limits_{\|f\|_P \le Q} \mathbb{E} |f(x) - f^*(x)|^2 \ge \left(\frac{h^2 \max(0, V - Q)}{4 "
+        r"|J|}\right)^2, \\ &V \le \frac{1}{h^2} \sum_{j \in J} \int_{h \le x_j \le 1 - h} |f^*(x + h e_j) - 2 "
+        r"f^*(x) + f^*(x - h e_j)|\, dx \end{split}"
+    )
     assumptions = (RELU, TARGET, UNIFORM)
     reference = "e2022barron"
     examples = ({"kind": "barron_approximation_lower"}, {"kind": "barron_approximation_lower", "points": 1000})

@@ -34,6 +34,10 @@ class BarronNormLower(Bound):
     points: Annotated[int, Field(ge=3, le=100_001, description="Points on a segment.")] = 1001
 
     statement = "||f*||_B >= max over segments x_0 + t v, ||v||_inf = 1, of sum_t |f*(t - h) - 2 f*(t) + f*(t + h)| / h"
+    formula = (
+        r"\|f^*\|_B \ge \max\limits_{\|v\|_\infty = 1} \sum_t \frac{|g(t - h) - 2 g(t) + g(t + h)|}{h}, \qquad g(t) "
+        r"= f^*(x_0 + t v)"
+    )
     assumptions = (TARGET, LINES_INSIDE)
     reference = "e2022representation"
     examples = ({"kind": "barron_norm_lower"}, {"kind": "barron_norm_lower", "lines": 4, "points": 101})

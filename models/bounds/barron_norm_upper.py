@@ -19,6 +19,10 @@ class BarronNormUpper(Bound):
     certain: ClassVar[bool] = True
 
     statement = "||f*||_B <= gamma = E|a|(|w|_1 + |c|) of a known representation f* = E a max(0, w.x + c)"
+    formula = (
+        r"\|f^*\|_B \le \mathbb{E}\, |a| \left(\|w\|_1 + |c|\right) \le \gamma, \qquad f^*(x) = \mathbb{E}\, a "
+        r"\max(0,\, w \cdot x + c)"
+    )
     assumptions = (TARGET, BARRON)
     reference = "e2022barron"
     examples = ({"kind": "barron_norm_upper"},)

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from models.bounds._formulas import DEVIATION, INPUTS, REST
 from models.bounds._relu_layers import LAYERED, layered
 from models.bounds._signed_sums import input_signs_ball
 from models.bounds._uniform_gap import (
@@ -34,6 +35,14 @@ class GroupNormBall(UniformGapBound):
         "With probability at least 1 - delta, for every ReLU network f of L hidden layers and path norm at most Q, Q "
         "on the grid sqrt(M) 2^(k/8): R(f) - R_n(f) <= 4 sqrt(M) 1.5 2^{L-1} (Q/N) E||sum_i xi_i x~_i||_inf + "
         "M sqrt(2 ln(pairs/(delta w_k))/N) + (R_N(f) - R_n(f)); loss, N and pairs as for path_norm_ball"
+    )
+    formula = (
+        r"\begin{split} &\text{With probability at least } 1 - \delta, \\ &\text{for every ReLU network } f \text{ "
+        r"of } L \text{ hidden layers and path norm at most } Q, \\ &R(f) - R_n(f) \le 4 \sqrt{M} \cdot 1.5 \cdot "
+        r"2^{L-1}\, \frac{Q}{N}\, \mathbb{E}_\xi \left\|\sum_{i=1}^N \xi_i \tilde{x}_i\right\|_\infty "
+        + DEVIATION
+        + INPUTS
+        + REST
     )
     assumptions = (IID, FIXED_LOSS, ONE_OUTPUT, LAYERED, BOUNDED_INPUTS)
     reference = "neyshabur2015norm"

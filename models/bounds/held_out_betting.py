@@ -33,6 +33,14 @@ class HeldOutBetting(Bound):
         "nu_i = min(1, sqrt(2 ln(1/delta) / (n s_{i-1}^2))), s_i^2 = (1/4 + sum_{j<=i} (l_j - m_j)^2)/(i+1), "
         "m_i = (1/2 + sum_{j<=i} l_j)/(i+1); R(f) <= M where no mu is rejected"
     )
+    formula = (
+        r"\begin{split} &\text{With probability at least } 1 - \delta, \\ &R(f) \le M \inf \left\{\mu \in [0, 1] "
+        r"\;:\; \max\limits_{t \le n'} \sum_{i=1}^t \ln\left(1 - \nu_i (\ell_i - \mu)\right) > \ln "
+        r"\frac{1}{\delta}\right\}, \quad \inf \emptyset = 1, \\ &\ell_i = \frac{\min(|f(x_i) - y_i|^2,\, M)}{M}, "
+        r"\quad \nu_i = \min\left(1,\, \sqrt{\frac{2 \ln(1 / \delta)}{n' s_{i-1}^2}}\right), \\ &s_i^2 = "
+        r"\frac{\tfrac{1}{4} + \sum_{j \le i} (\ell_j - m_j)^2}{i + 1}, \quad m_i = \frac{\tfrac{1}{2} + \sum_{j \le "
+        r"i} \ell_j}{i + 1} \end{split}"
+    )
     assumptions = (IID, INDEPENDENT, FIXED_ORDER, WITHIN_RANGE)
     reference = "waudbysmith2024betting"
     examples = ({"kind": "held_out_betting"},)

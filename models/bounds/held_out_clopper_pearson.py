@@ -31,6 +31,12 @@ class HeldOutClopperPearson(Bound):
         "With probability at least 1 - delta over the held-out rows: P(argmax f(x) != argmax y) <= sup{ p : "
         "P(Bin(n', p) <= K) >= delta }, K the number of held-out rows with the wrong class; 1 where K = n'"
     )
+    formula = (
+        r"\begin{split} &\text{With probability at least } 1 - \delta, \\ &\mathbb{P}\left(\operatorname{argmax} "
+        r"f(x) \ne \operatorname{argmax} y\right) \le \sup \left\{p \;:\; \mathbb{P}(\operatorname{Bin}(n', p) \le "
+        r"K) \ge \delta\right\}, \\ &K = \text{number of the } n' \text{ held-out rows with the wrong class} "
+        r"\end{split}"
+    )
     assumptions = (IID, INDEPENDENT, ONE_HOT)
     reference = "clopper1934use"
     examples = ({"kind": "held_out_clopper_pearson"},)

@@ -23,6 +23,11 @@ class HeldOutEmpiricalBernstein(Bound):
         "With probability at least 1 - delta over the held-out rows: R(f) <= R_n'(f) + sqrt(2 V ln(2/delta)/n') + "
         "7 M ln(2/delta)/(3(n'-1)), V the unbiased sample variance of min(|f(x_i) - y_i|^2, M); needs n' >= 2"
     )
+    formula = (
+        r"\begin{split} &\text{With probability at least } 1 - \delta, \\ &R(f) \le R_{n'}(f) + \sqrt{\frac{2 V "
+        r"\ln(2 / \delta)}{n'}} + \frac{7 M \ln(2 / \delta)}{3 (n' - 1)}, \\ &V = \frac{1}{n' - 1} \sum_{i=1}^{n'} "
+        r"\left(\ell_i - R_{n'}(f)\right)^2, \quad \ell_i = \min(|f(x_i) - y_i|^2,\, M) \end{split}"
+    )
     assumptions = (IID, INDEPENDENT, WITHIN_RANGE)
     reference = "maurer2009empirical"
     examples = ({"kind": "held_out_empirical_bernstein"},)

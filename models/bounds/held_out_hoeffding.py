@@ -22,6 +22,10 @@ class HeldOutHoeffding(Bound):
     statement = (
         "With probability at least 1 - delta over the held-out rows: R(f) <= R_n'(f) + M sqrt(ln(1/delta)/(2n'))"
     )
+    formula = (
+        r"\begin{split} &\text{With probability at least } 1 - \delta, \\ &R(f) \le R_{n'}(f) + M \sqrt{\frac{\ln(1 "
+        r"/ \delta)}{2 n'}} \end{split}"
+    )
     assumptions = (IID, INDEPENDENT, WITHIN_RANGE)
     reference = "hoeffding1963probability"
     examples = ({"kind": "held_out_hoeffding"},)

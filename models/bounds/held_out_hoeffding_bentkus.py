@@ -23,6 +23,11 @@ class HeldOutHoeffdingBentkus(Bound):
         "With probability at least 1 - delta over the held-out rows: R(f) <= M sup{ mu : min(exp(-n' kl(min(p, mu) || "
         "mu)), e P(Bin(n', mu) <= ceil(n' p))) >= delta }, p = R_n'(f)/M"
     )
+    formula = (
+        r"\begin{split} &\text{With probability at least } 1 - \delta, \\ &R(f) \le M \sup \left\{\mu \;:\; "
+        r"\min\left(e^{-n' \operatorname{kl}(\min(p, \mu)\, \|\, \mu)},\; e\, \mathbb{P}(\operatorname{Bin}(n', \mu) "
+        r"\le \lceil n' p \rceil)\right) \ge \delta\right\}, \\ &p = \frac{R_{n'}(f)}{M} \end{split}"
+    )
     assumptions = (IID, INDEPENDENT, WITHIN_RANGE)
     reference = "bates2021distribution"
     examples = ({"kind": "held_out_hoeffding_bentkus"},)

@@ -24,6 +24,12 @@ class HeldOutKlChernoff(Bound):
         "With probability at least 1 - delta over the held-out rows: R(f) <= M sup{ mu : kl(R_n'(f)/M || mu) <= "
         "ln(1/delta)/n' }, kl(p || q) = p ln(p/q) + (1-p) ln((1-p)/(1-q))"
     )
+    formula = (
+        r"\begin{split} &\text{With probability at least } 1 - \delta, \\ &R(f) \le M \sup \left\{\mu \;:\; "
+        r"\operatorname{kl}\left(\frac{R_{n'}(f)}{M} \,\middle\|\, \mu\right) \le \frac{\ln(1 / "
+        r"\delta)}{n'}\right\}, \\ &\operatorname{kl}(p\, \|\, q) = p \ln \frac{p}{q} + (1 - p) \ln \frac{1 - p}{1 - "
+        r"q} \end{split}"
+    )
     assumptions = (IID, INDEPENDENT, WITHIN_RANGE)
     reference = "hoeffding1963probability"
     examples = ({"kind": "held_out_kl_chernoff"},)

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from models.arrays import Inputs
+from models.bounds._formulas import DEVIATION, REST
 from models.bounds._frozen_features import (
     FROZEN,
     LINEAR,
@@ -45,6 +46,11 @@ class L1Ball(UniformGapBound):
         "With probability at least 1 - delta, for every f = phi.a of norm ||a||_1 <= Q, Q on the grid sqrt(M) 2^(k/8): "
         "R(f) - R_n(f) <= 4 sqrt(M) (Q/N) E||sum_i xi_i phi(x_i)||_inf + M sqrt(2 ln(pairs/(delta w_k))/N) + "
         "(R_N(f) - R_n(f)); loss min(|clip f - y|^2, M), N and pairs as for rkhs_ball"
+    )
+    formula = (
+        r"\begin{split} &\text{With probability at least } 1 - \delta, \\ &\text{for every } f = \varphi \cdot a "
+        r"\text{ of norm } \|a\|_1 \le Q, \\ &R(f) - R_n(f) \le 4 \sqrt{M}\, \frac{Q}{N}\, \mathbb{E}_\xi "
+        r"\left\|\sum_{i=1}^N \xi_i \varphi(x_i)\right\|_\infty " + DEVIATION + REST
     )
     assumptions = (IID, FIXED_LOSS, ONE_OUTPUT, LINEAR, FROZEN, BOUNDED_INPUTS)
     reference = "mohri2018foundations"

@@ -5,6 +5,7 @@ from typing import Literal
 
 from models.arrays import Inputs
 from models.assumptions import Assumption, standing
+from models.bounds._formulas import DEVIATION, REST
 from models.bounds._relu_layers import relu_layers
 from models.bounds._uniform_gap import (
     BOUNDED_INPUTS,
@@ -40,6 +41,14 @@ class LipschitzBall(UniformGapBound):
         "sqrt(M) 2^(k/8): R(f) - R_n(f) <= 4 sqrt(M) min_J [ B S_0 + sum_{j<=J} (L s 2^{-j}/2) S_j + L s 2^{-J}/2 ] + "
         "M sqrt(2 ln(pairs/(delta w_k))/N) + (R_N(f) - R_n(f)), S_j = (1/N) sum over dyadic cells of level j of "
         "sqrt(rows in it), s the side of the sample's cube, B = sqrt(M)/2; loss, N and pairs as for path_norm_ball"
+    )
+    formula = (
+        r"\begin{split} &\text{With probability at least } 1 - \delta, \\ &\text{for every } f \text{ with } |f(x) - "
+        r"f(x')| \le Q\, \|x - x'\|_\infty, \\ &R(f) - R_n(f) \le 4 \sqrt{M} \min\limits_J \left[B S_0 + "
+        r"\sum_{j=1}^J \frac{Q s}{2^{j+1}} S_j + \frac{Q s}{2^{J+1}}\right] "
+        + DEVIATION
+        + r"&S_j = \frac{1}{N} \sum_{\text{cells } C \text{ of level } j} \sqrt{N_C}, \quad B = \frac{\sqrt{M}}{2}, "
+        r"\quad s = \text{side of the sample's cube}, \\ " + REST
     )
     assumptions = (IID, FIXED_LOSS, ONE_OUTPUT, KNOWN_CONSTANT, BOUNDED_INPUTS)
     reference = "e2022mathematical"

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from models.bounds._formulas import SIZES, WEIGHT
 from models.bounds._frozen_features import FROZEN, LINEAR, linear_refusal
 from models.bounds._gibbs import RANDOMIZED, Form
 from models.bounds._gibbs_report import randomized_certificate
@@ -28,6 +29,15 @@ class PacBayes(Bound):
         "With probability at least 1 - delta, for every s: kl(R_N(Q)/M || R(Q)/M) <= (KL(Q || P) + ln(2 sqrt(N) pairs/"
         "(delta w_k)))/N, Q = N(a^, s^2 I), P = N(0, t^2 I), t = sqrt(M) 2^(k/2), R(Q) = E_{a~Q} E min(|clip phi(x).a "
         "- y|^2, M); N and pairs as for rkhs_ball"
+    )
+    formula = (
+        r"\begin{split} &\text{With probability at least } 1 - \delta, \\ &\text{for every } s, \\ "
+        r"&\operatorname{kl}\left(\frac{R_N(Q)}{M} \,\middle\|\, \frac{R(Q)}{M}\right) \le \frac{1}{N} "
+        r"\left(\operatorname{KL}(Q\, \|\, P) + \ln \frac{2 \sqrt{N}\, \text{pairs}}{\delta w_k}\right), \\ &Q = "
+        r"\mathcal{N}(\hat{a}, s^2 I), \quad P = \mathcal{N}(0, t^2 I), \quad t = \sqrt{M}\, 2^{k/2}, \quad "
+        + WEIGHT
+        + r"&R(Q) = \mathbb{E}_{a \thicksim Q}\, \mathbb{E} \min\left(|\operatorname{clip} \varphi(x) \cdot a - "
+        r"y|^2,\, M\right), \\ " + SIZES
     )
     assumptions = (IID, FIXED_LOSS, ONE_OUTPUT, LINEAR, FROZEN, RANDOMIZED)
     reference = "maurer2004note"

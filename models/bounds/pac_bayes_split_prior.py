@@ -8,6 +8,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
+from models.bounds._formulas import WEIGHT
 from models.bounds._frozen_features import FROZEN, LINEAR, features_of, linear_refusal
 from models.bounds._gibbs import RANDOMIZED, Form
 from models.bounds._gibbs_report import randomized_certificate
@@ -38,6 +39,16 @@ class PacBayesSplitPrior(Bound):
         "With probability at least 1 - delta, for every s: kl(R_N(Q)/M || R(Q)/M) <= (KL(Q || P) + ln(2 sqrt(N) pairs/"
         "(delta w_k)))/N, Q = N(a^, s^2 I), P = N(b, t^2 I), b from the first rows, R_N over the N others, t = sqrt(M) "
         "2^(k/2), R(Q) = E_{a~Q} E min(|clip phi(x).a - y|^2, M); pairs as for rkhs_ball"
+    )
+    formula = (
+        r"\begin{split} &\text{With probability at least } 1 - \delta, \\ &\text{for every } s, \\ "
+        r"&\operatorname{kl}\left(\frac{R_N(Q)}{M} \,\middle\|\, \frac{R(Q)}{M}\right) \le \frac{1}{N} "
+        r"\left(\operatorname{KL}(Q\, \|\, P) + \ln \frac{2 \sqrt{N}\, \text{pairs}}{\delta w_k}\right), \\ &Q = "
+        r"\mathcal{N}(\hat{a}, s^2 I), \quad P = \mathcal{N}(b, t^2 I), \quad t = \sqrt{M}\, 2^{k/2}, \quad "
+        + WEIGHT
+        + r"&R(Q) = \mathbb{E}_{a \thicksim Q}\, \mathbb{E} \min\left(|\operatorname{clip} \varphi(x) \cdot a - "
+        r"y|^2,\, M\right), \\ &b \text{ learnt on the first rows}, \; R_N \text{ over the } N \text{ others}, \\ "
+        r"&\text{pairs} = n (n - 1) \text{ where two labels set the range, else } 1 \end{split}"
     )
     assumptions = (IID, FIXED_LOSS, ONE_OUTPUT, LINEAR, FROZEN, RANDOMIZED)
     reference = "perezortiz2021tighter"

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from models.assumptions import Assumption, standing
+from models.bounds._formulas import DEVIATION, INPUTS, REST
 from models.bounds._signed_sums import input_signs_ball, signed_inputs
 from models.bounds._uniform_gap import (
     BOUNDED_INPUTS,
@@ -45,6 +46,14 @@ class PathNormBall(UniformGapBound):
         "c_j)||_1 <= Q, Q on the grid sqrt(M) 2^(k/8): R(f) - R_n(f) <= 6 sqrt(M) (Q/N) E||sum_i xi_i x~_i||_inf + "
         "M sqrt(2 ln(pairs/(delta w_k))/N) + (R_N(f) - R_n(f)); loss min(|clip f - y|^2, M), N = n - 2 rows beside "
         "the two that set the clipping range (pairs = n(n-1)), or N = n and pairs = 1 where the range was given"
+    )
+    formula = (
+        r"\begin{split} &\text{With probability at least } 1 - \delta, \\ &\text{for every } f(x) = \sum_j a_j "
+        r"\max(0,\, w_j \cdot x + c_j), \; \sum_j |a_j| (\|w_j\|_1 + |c_j|) \le Q, \\ &R(f) - R_n(f) \le 6 "
+        r"\sqrt{M}\, \frac{Q}{N}\, \mathbb{E}_\xi \left\|\sum_{i=1}^N \xi_i \tilde{x}_i\right\|_\infty "
+        + DEVIATION
+        + INPUTS
+        + REST
     )
     assumptions = (IID, FIXED_LOSS, ONE_OUTPUT, RELU, BOUNDED_INPUTS)
     reference = "ma2019priori"

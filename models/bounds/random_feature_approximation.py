@@ -43,6 +43,12 @@ class RandomFeatureApproximation(Bound):
         "(c B^2 - E f*^2) delta^{-1/b} / floor(m/b), B >= ||f*||_k, k the limit of the features' kernel, "
         "c = sup_w E phi(x; w)^2, m draws"
     )
+    formula = (
+        r"\begin{split} &\text{With probability at least } 1 - \delta \text{ over the features}, \\ &\inf\limits_a "
+        r"\mathbb{E} |\varphi(x) \cdot a - f^*(x)|^2 \le \min\limits_b \frac{c B^2 - \mathbb{E} f^*(x)^2}{\lfloor m "
+        r"/ b \rfloor}\, \delta^{-1/b}, \\ &B \ge \|f^*\|_k, \quad c = \sup\limits_w \mathbb{E}\, \varphi(x; w)^2, "
+        r"\quad k(x, x') = \mathbb{E}_w\, \varphi(x; w)\, \varphi(x'; w) \end{split}"
+    )
     assumptions = (LIMIT_KNOWN, TARGET, IN_SPACE)
     reference = "rahimi2008random"
     examples = ({"kind": "random_feature_approximation"},)

@@ -6,6 +6,7 @@ import torch
 from pydantic import Field
 
 from models.arrays import Inputs
+from models.bounds._formulas import DEVIATION, REST
 from models.bounds._frozen_features import (
     FROZEN,
     LINEAR,
@@ -47,6 +48,11 @@ class RkhsBall(UniformGapBound):
         "R(f) - R_n(f) <= 4 sqrt(M) (Q/N) E sqrt(xi^T K xi) + M sqrt(2 ln(pairs/(delta w_k))/N) + (R_N(f) - R_n(f)), "
         "K_il = phi(x_i).phi(x_l); loss min(|clip f - y|^2, M), N = n - 2 rows beside the two that set the clipping "
         "range (pairs = n(n-1)), or N = n and pairs = 1 where the range was given"
+    )
+    formula = (
+        r"\begin{split} &\text{With probability at least } 1 - \delta, \\ &\text{for every } f = \varphi \cdot a "
+        r"\text{ of norm } \|a\|_2 \le Q, \\ &R(f) - R_n(f) \le 4 \sqrt{M}\, \frac{Q}{N}\, \mathbb{E}_\xi "
+        r"\sqrt{\xi^\top K \xi} " + DEVIATION + r"&K_{il} = \varphi(x_i) \cdot \varphi(x_l), \\ " + REST
     )
     assumptions = (IID, FIXED_LOSS, ONE_OUTPUT, LINEAR, FROZEN, BOUNDED_INPUTS)
     reference = "bartlett2002rademacher"

@@ -33,6 +33,10 @@ class RkhsNormLower(Bound):
     points: Annotated[int, Field(ge=1, le=2000, description="Points x_i, drawn from the law of the inputs.")] = 300
 
     statement = "||f*||_k >= max over alpha of sum_i alpha_i f*(x_i) / sqrt(sum_il alpha_i alpha_l k(x_i, x_l))"
+    formula = (
+        r"\|f^*\|_k \ge \max\limits_\alpha \frac{\sum_i \alpha_i f^*(x_i)}{\sqrt{\sum_{i,l} \alpha_i \alpha_l\, "
+        r"k(x_i, x_l)}}"
+    )
     assumptions = (TARGET,)
     reference = "cho2009kernel"
     examples = ({"kind": "rkhs_norm_lower"}, {"kind": "rkhs_norm_lower", "kernel": "arc_cosine", "points": 100})

@@ -27,6 +27,10 @@ class RkhsNormUpper(Bound):
     kernel: Annotated[KernelName, Field(description="k, at the bandwidth sqrt(d) where it has one.")] = "gaussian"
 
     statement = "||f*||_k <= B, B the norm of a known representation of f* in the space of the kernel k"
+    formula = (
+        r"\|f^*\|_k \le B, \qquad f^*(x) = \mathbb{E}_w\, a(w)\, \varphi(x; w), \quad \mathbb{E}_w\, a(w)^2 \le B^2, "
+        r"\quad k(x, x') = \mathbb{E}_w\, \varphi(x; w)\, \varphi(x'; w)"
+    )
     assumptions = (TARGET, IN_SPACE)
     reference = "cho2009kernel"
     examples = ({"kind": "rkhs_norm_upper"}, {"kind": "rkhs_norm_upper", "kernel": "arc_cosine"})

@@ -4,6 +4,7 @@ import math
 from typing import Literal
 
 from models.arrays import Inputs
+from models.bounds._formulas import DEVIATION, REST
 from models.bounds._relu_layers import LAYERED, layered
 from models.bounds._uniform_gap import (
     BOUNDED_INPUTS,
@@ -37,6 +38,14 @@ class SizeIndependentFrobeniusBall(UniformGapBound):
         "A_l the matrices with biases, Q on the grid sqrt(M) 2^(k/8): R(f) - R_n(f) <= 4 sqrt(M) (Q/N) "
         "(sqrt(2 L ln 2) + 1) (sum_i ||x~_i||_2^2)^{1/2} + M sqrt(2 ln(pairs/(delta w_k))/N) + (R_N(f) - R_n(f)); "
         "loss, N and pairs as for path_norm_ball"
+    )
+    formula = (
+        r"\begin{split} &\text{With probability at least } 1 - \delta, \\ &\text{for every ReLU network } f \text{ "
+        r"of } L \text{ hidden layers with } \prod_{l=1}^{L+1} \|A_l\|_F \le Q, \\ &R(f) - R_n(f) \le 4 \sqrt{M}\, "
+        r"\frac{Q}{N} \left(\sqrt{2 L \ln 2} + 1\right) \left(\sum_{i=1}^N \|\tilde{x}_i\|_2^2\right)^{1/2} "
+        + DEVIATION
+        + r"&A_l \text{ the matrices with biases}, \quad \tilde{x} = (x, 1), \\ "
+        + REST
     )
     assumptions = (IID, FIXED_LOSS, ONE_OUTPUT, LAYERED, BOUNDED_INPUTS)
     reference = "golowich2018size"

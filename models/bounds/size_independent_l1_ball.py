@@ -4,6 +4,7 @@ import math
 from typing import Literal
 
 from models.arrays import Inputs
+from models.bounds._formulas import DEVIATION, REST
 from models.bounds._relu_layers import LAYERED, layered
 from models.bounds._uniform_gap import (
     BOUNDED_INPUTS,
@@ -37,6 +38,14 @@ class SizeIndependentL1Ball(UniformGapBound):
         "With probability at least 1 - delta, for every ReLU network f of L hidden layers and path norm at most Q, Q "
         "on the grid sqrt(M) 2^(k/8): R(f) - R_n(f) <= 4 sqrt(M) (Q/N) sqrt(2 (L ln 2 + ln(2D))) max_j (sum_i "
         "x~_ij^2)^{1/2} + M sqrt(2 ln(pairs/(delta w_k))/N) + (R_N(f) - R_n(f)); loss, N, pairs as for path_norm_ball"
+    )
+    formula = (
+        r"\begin{split} &\text{With probability at least } 1 - \delta, \\ &\text{for every ReLU network } f \text{ "
+        r"of } L \text{ hidden layers and path norm at most } Q, \\ &R(f) - R_n(f) \le 4 \sqrt{M}\, \frac{Q}{N} "
+        r"\sqrt{2 \left(L \ln 2 + \ln(2D)\right)}\, \max\limits_j \left(\sum_{i=1}^N \tilde{x}_{ij}^2\right)^{1/2} "
+        + DEVIATION
+        + r"&\tilde{x} = (x, 1), \quad D = d + 1, \\ "
+        + REST
     )
     assumptions = (IID, FIXED_LOSS, ONE_OUTPUT, LAYERED, BOUNDED_INPUTS)
     reference = "golowich2018size"

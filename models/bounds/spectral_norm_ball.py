@@ -4,6 +4,7 @@ import math
 from typing import Literal
 
 from models.arrays import Inputs
+from models.bounds._formulas import SIZES
 from models.bounds._relu_layers import LAYERED, layered
 from models.bounds._uniform_gap import (
     BOUNDED_INPUTS,
@@ -39,6 +40,15 @@ class SpectralNormBall(UniformGapBound):
         "the spectral norm of layer l with its biases and b_l the sum of its rows' l2 norms, Q and r_l on grids: "
         "R(f) - R_n(f) <= 2 M c (1 + ln(4/c)) + M sqrt(2 ln(pairs/(delta w))/N) + (R_N(f) - R_n(f)), c = (24/N) "
         "(Q/sqrt(M)) sqrt(2 ln(2 W^2)) ||X~||_F (sum_l r_l^{2/3})^{3/2}; loss, N and pairs as for path_norm_ball"
+    )
+    formula = (
+        r"\begin{split} &\text{With probability at least } 1 - \delta, \\ &\text{for every ReLU network } f \text{ "
+        r"with } \prod_l s_l \le Q, \; \frac{b_l}{s_l} \le r_l, \\ &R(f) - R_n(f) \le 2 M c \left(1 + \ln "
+        r"\frac{4}{c}\right) + M \sqrt{\frac{2}{N} \ln \frac{\text{pairs}}{\delta w}} + R_N(f) - R_n(f), \\ &c = "
+        r"\frac{24}{N}\, \frac{Q}{\sqrt{M}} \sqrt{2 \ln(2 W^2)}\, \|\tilde{X}\|_F \left(\sum_l "
+        r"r_l^{2/3}\right)^{3/2} < 4, \\ &s_l = \|A_l\|_2, \quad b_l = \sum_i \|(A_l)_{i}\|_2 \text{ over the rows "
+        r"of } A_l = \text{layer } l \text{ with its biases}, \\ &w = \text{product of the weights of the grid "
+        r"points of } Q \text{ and of every } r_l, \quad W = \text{largest side of an } A_l, \\ " + SIZES
     )
     assumptions = (IID, FIXED_LOSS, ONE_OUTPUT, LAYERED, BOUNDED_INPUTS)
     reference = "bartlett2017spectrally"

@@ -4,6 +4,7 @@ import math
 from typing import Literal
 
 from models.arrays import Inputs
+from models.bounds._formulas import DEVIATION, REST
 from models.bounds._uniform_gap import (
     BOUNDED_INPUTS,
     FIXED_LOSS,
@@ -32,6 +33,13 @@ class SupNormBall(UniformGapBound):
         "With probability at least 1 - delta, for every f clipped to the range: R(f) - R_n(f) <= 4 sqrt(M) R^_N + "
         "M sqrt(2 ln(pairs/(delta w_k))/N) + (R_N(f) - R_n(f)), R^_N = sqrt(M)/2 where the inputs differ: above M "
         "whatever N is; loss, N and pairs as for path_norm_ball"
+    )
+    formula = (
+        r"\begin{split} &\text{With probability at least } 1 - \delta, \\ &\text{for every } f \text{ clipped to the "
+        r"range}, \\ &R(f) - R_n(f) \le 4 \sqrt{M}\, \hat{R}_N "
+        + DEVIATION
+        + r"&\hat{R}_N = \frac{\sqrt{M}}{2} \text{ where the inputs differ, so that } 4 \sqrt{M}\, \hat{R}_N = 2M, \\ "
+        + REST
     )
     assumptions = (IID, FIXED_LOSS, ONE_OUTPUT, BOUNDED_INPUTS)
     reference = "e2022mathematical"

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from models.assumptions import Assumption, AssumptionStanding, standing
 from models.bounds._ball_directions import FeatureBall, coefficient_ball, neuron_ball
+from models.bounds._formulas import REST
 from models.bounds._frozen_features import FROZEN, LINEAR, frozen_standings, linear_refusal
 from models.bounds._loss_signs import searched_loss_complexity
 from models.bounds._uniform_gap import (
@@ -51,6 +52,13 @@ class UniformDeviationLower(Bound):
         "With probability at least 1 - delta: sup over F_Q of |R(f) - R_n(f)| >= R^_N/2 - M/(4 sqrt(N)) - 1.25 M "
         "sqrt(ln(pairs/(delta w_k))/(2N)) - 2M/n, R^_N the complexity of the losses min(|clip f - y|^2, M) over F_Q, "
         "Q = sqrt(M) 2^(k/8) the least that contains f^; F_Q, N and pairs as for rkhs_ball or path_norm_ball"
+    )
+    formula = (
+        r"\begin{split} &\text{With probability at least } 1 - \delta, \\ &\sup\limits_{f \in F_Q} |R(f) - R_n(f)| "
+        r"\ge \frac{\hat{R}_N}{2} - \frac{M}{4 \sqrt{N}} - 1.25\, M \sqrt{\frac{1}{2N} \ln "
+        r"\frac{\text{pairs}}{\delta w_k}} - M \left(1 - \frac{N}{n}\right), \\ &\hat{R}_N = \frac{1}{N}\, "
+        r"\mathbb{E}_\xi \sup\limits_{f \in F_Q} \sum_{i=1}^N \xi_i \min\left(|\operatorname{clip} f(x_i) - "
+        r"y_i|^2,\, M\right), \\ " + REST
     )
     assumptions = (IID, FIXED_LOSS, ONE_OUTPUT, BALL, LINEAR, FROZEN)
     reference = "bartlett2002rademacher"

@@ -6,6 +6,7 @@ import torch
 from pydantic import Field
 
 from models.assumptions import Assumption, standing
+from models.bounds._formulas import DEVIATION, INPUTS, REST
 from models.bounds._signed_sums import input_signs_ball
 from models.bounds._uniform_gap import (
     BOUNDED_INPUTS,
@@ -45,6 +46,16 @@ class WeightedPathNormBall(UniformGapBound):
         "With probability at least 1 - delta, for every residual ReLU network f of L layers and weighted path norm at "
         "most Q, Q on the grid sqrt(M) 2^(k/8): R(f) - R_n(f) <= 4 sqrt(M) 3 (1 - (2/3)^{L+1}) (Q/N) E||sum_i xi_i "
         "x~_i||_inf + M sqrt(2 ln(pairs/(delta w_k))/N) + (R_N(f) - R_n(f)); loss, N, pairs as for path_norm_ball"
+    )
+    formula = (
+        r"\begin{split} &\text{With probability at least } 1 - \delta, \\ &\text{for every residual network } f "
+        r"\text{ of } L \text{ layers and weighted path norm at most } Q, \\ &R(f) - R_n(f) \le 4 \sqrt{M} \cdot 3 "
+        r"\left(1 - \left(\tfrac{2}{3}\right)^{L+1}\right) \frac{Q}{N}\, \mathbb{E}_\xi \left\|\sum_{i=1}^N \xi_i "
+        r"\tilde{x}_i\right\|_\infty "
+        + DEVIATION
+        + r"&Q \ge \left\|\, |\alpha|^\top \prod_l \left(I + 3 |U_l| |W_l|\right) |V| \,\right\|_1, \\ "
+        + INPUTS
+        + REST
     )
     assumptions = (IID, FIXED_LOSS, ONE_OUTPUT, RESIDUAL, BOUNDED_INPUTS)
     reference = "e2019residual"
