@@ -100,6 +100,11 @@ class DecomposeError(Experiment):
     reference_search: Annotated[ReferenceSearch, Field(alias="reference")] = ReferenceSearch()
 
     statement: ClassVar[str] = "R(f̂) = σ² + [R(f_m) − R(f*)] + [R(f̃) − R(f_m)] + [R(f̂) − R(f̃)]"
+    formula: ClassVar[str] = (
+        r"\begin{split} R(\hat{f}) = \sigma^2 &+ \underbrace{R(f_m) - R(f^*)}_{\text{approximation}} \\ &+ "
+        r"\underbrace{R(\tilde{f}) - R(f_m)}_{\text{estimation}} + \underbrace{R(\hat{f}) - "
+        r"R(\tilde{f})}_{\text{optimization}} \end{split}"
+    )
     assumptions: ClassVar[tuple[Assumption, ...]] = (
         Assumption(
             name="known_target",

@@ -33,6 +33,10 @@ class EvaluateBounds(Experiment):
     delta: Delta = 0.05
 
     statement: ClassVar[str] = "P(R(f̂) > bound) ≤ δ or P(R(f̂) − R̂_n(f̂) > bound) ≤ δ, for each bound"
+    formula: ClassVar[str] = (
+        r"\mathbb{P}\left(R(\hat{f}) > \text{bound}\right) \le \delta \quad \text{or} \quad "
+        r"\mathbb{P}\left(R(\hat{f}) - \hat{R}_n(\hat{f}) > \text{bound}\right) \le \delta"
+    )
     assumptions: ClassVar[tuple[Assumption, ...]] = (
         Assumption(name="samples_repeatable", text="The data and the seed of the model's manifest give its samples."),
     )

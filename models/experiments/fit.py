@@ -63,6 +63,11 @@ class Fit(Experiment):
     ] = 10_000
 
     statement: ClassVar[str] = "f̂ = learner(H_m, S),  R̂_n(f̂),  R(f̂) ± s.e.,  P(R(f̂) > bound) ≤ δ"
+    formula: ClassVar[str] = (
+        r"\begin{split} \hat{f} &= \operatorname{clip} \mathcal{A}(H_m, S), \quad \hat{R}_n(\hat{f}) = \frac{1}{n} "
+        r"\sum_{i=1}^n |\hat{f}(x_i) - y_i|^2, \\ R(\hat{f}) &\approx \frac{1}{n'} \sum_{i=1}^{n'} |\hat{f}(x_i') - "
+        r"y_i'|^2 \;\pm\; \text{s.e.}, \quad \mathbb{P}\left(R(\hat{f}) > \text{bound}\right) \le \delta \end{split}"
+    )
     assumptions: ClassVar[tuple[Assumption, ...]] = (
         Assumption(name="iid_rows", text="Training and test rows are i.i.d. from one law, the one of later inputs."),
     )

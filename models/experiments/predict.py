@@ -43,6 +43,7 @@ class Predict(Experiment):
     ] = ()
 
     statement: ClassVar[str] = "ŷ_i = f̂(x_i) for every row x_i of the table"
+    formula: ClassVar[str] = r"\hat{y}_i = \hat{f}(x_i), \qquad i = 1, \dots, n"
     assumptions: ClassVar[tuple[Assumption, ...]] = (
         Assumption(name="columns_present", text="The table has every raw column of the model, of its type."),
     )
