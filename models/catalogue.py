@@ -27,13 +27,14 @@ JOB_SPECIFICATION: TypeAdapter[Experiment] = TypeAdapter(AnyExperiment)
 
 
 class KindDescription(BaseModel):
-    """A kind as the catalogue shows it; `parameters` is its JSON Schema."""
+    """A kind as the catalogue shows it; `formula` is LaTeX in display style, `parameters` the kind's JSON Schema."""
 
     model_config = ConfigDict(frozen=True)
 
     family: str
     kind: str
     statement: str
+    formula: str
     assumptions: tuple[Assumption, ...]
     reference: str
     examples: tuple[dict[str, Any], ...]
@@ -52,6 +53,7 @@ def describe(family: str, kind: str) -> KindDescription:
         family=family,
         kind=kind,
         statement=leaf.statement,
+        formula=leaf.formula,
         assumptions=leaf.assumptions,
         reference=reference(leaf.reference),
         examples=leaf.examples,

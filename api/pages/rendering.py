@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from api.pages.assets import assets
-from api.pages.notation import typeset
+from api.pages.notation import mathml, typeset
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -46,7 +46,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["typeset"] = typeset
+    environment.filters |= {"mathml": mathml, "typeset": typeset}
     environment.globals |= {
         "asset": assets().url,
         "inlined": assets().text,

@@ -17,6 +17,7 @@ def test_families_and_kinds_are_those_of_the_mathematics(client: TestClient) -> 
 def test_every_kind_has_statement_reference_examples_and_schema(client: TestClient, family: str) -> None:
     for described in client.get(f"/v1/catalogue/{family}").json()["data"]:
         assert described["statement"]
+        assert described["formula"]
         assert described["reference"]
         assert described["examples"]
         assert described["parameters"]["properties"]["kind"]["const"] == described["kind"]

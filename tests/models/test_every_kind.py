@@ -37,8 +37,9 @@ class TestAKind:
     def test_file_name_is_the_kind(self, package, kind, leaf):
         assert leaf.__module__ == f"models.{package}.{kind}"
 
-    def test_statement_and_docstring_exist(self, package, kind, leaf):
+    def test_statement_formula_and_docstring_exist(self, package, kind, leaf):
         assert leaf.statement
+        assert leaf.formula
         assert leaf.__doc__
 
     def test_reference_is_in_the_bibliography(self, package, kind, leaf):

@@ -18,6 +18,7 @@ class Kind(Document):
     family: str
     kind: str
     statement: str
+    formula: str
     assumptions: list[Assumption]
     reference: str
     examples: list[dict[str, Any]]

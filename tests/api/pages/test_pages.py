@@ -129,4 +129,5 @@ def test_catalogue_shows_every_kind_with_statement_and_source(client: Any) -> No
     for family, kind in kinds:
         assert f'id="{family}-{kind}"' in text
     assert text.count('class="statement"') == len(kinds)
+    assert text.count('display="block"') == text.count("<math ") == len(kinds)
     assert text.count('class="source"') == len(kinds)

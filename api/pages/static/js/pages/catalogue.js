@@ -6,9 +6,9 @@ const input = document.getElementById("filter");
 const status = document.getElementById("filter-count");
 const kinds = [...document.querySelectorAll("article.kind")].map((node) => ({ node, text: searched(node) }));
 
-/** What is in view; parameters and examples name other kinds. */
+/** What is in view and the statement's words; parameters and examples name other kinds. */
 function searched(node) {
-  return [...node.children].filter((part) => part.tagName !== "DETAILS").map((part) => part.textContent).join(" ").toLowerCase();
+  return [...node.children].filter((part) => part.tagName !== "DETAILS" || part.className === "plain").map((part) => part.textContent).join(" ").toLowerCase();
 }
 
 function apply() {
