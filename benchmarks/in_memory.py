@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from models.checkpoints import NO_CHECKPOINTS
 from models.run_context import Part
 from models.tables import Table
 
@@ -11,6 +12,7 @@ class InMemory:
     """A RunContext that reads one table and keeps nothing."""
 
     device = "cpu"
+    checkpoints = NO_CHECKPOINTS
 
     def __init__(self, table: Table | None = None) -> None:
         self._table = table

@@ -54,6 +54,10 @@ class ArtefactStore:
         """Where an attempt writes. Nothing in it counts until a row points at it."""
         return self.root / "jobs" / job_id / str(attempt)
 
+    def checkpoint(self, job_id: str) -> Path:
+        """Where a job keeps the state from which another attempt can go on."""
+        return self.root / "checkpoints" / f"{job_id}.safetensors"
+
     def describe(self, path: Path) -> StoredFile:
         """Digest and size of a file inside the store."""
         with path.open("rb") as file:
@@ -80,6 +84,11 @@ class ArtefactStore:
     def remove_attempt(self, job_id: str, attempt: int) -> None:
         """Delete everything an attempt wrote."""
         shutil.rmtree(self.attempt_directory(job_id, attempt), ignore_errors=True)
+
+    def remove_checkpoint(self, job_id: str) -> None:
+        """Delete it, and what an attempt that was killed while writing it left."""
+        for path in self.root.glob(f"checkpoints/{job_id}.*"):
+            path.unlink(missing_ok=True)
 
     def remove_jobs(self, job_ids: Iterable[str]) -> None:
         """Delete everything that these jobs wrote."""

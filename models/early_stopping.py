@@ -8,7 +8,16 @@ from typing import Generic, TypeVar
 import torch
 
 from models.arrays import Parameters
-from models.optimisation import CURVE_POINTS, Evaluate, LearningCurve, Opening, empirical_risk_in_blocks
+from models.checkpoints import NO_CHECKPOINTS, Checkpoints, StageCheckpoints, State, named, number, part
+from models.optimisation import (
+    CURVE_POINTS,
+    Evaluate,
+    LearningCurve,
+    Opening,
+    curve_points,
+    curve_state,
+    empirical_risk_in_blocks,
+)
 from models.randomness import Randomness
 from models.samples import Sample
 
@@ -66,6 +75,19 @@ class EarlyStopping:
         self.best_step = 0
         self.last_seen_step = 0
 
+    def state(self) -> State:
+        """What was seen so far."""
+        return {
+            "smallest_risk": number(self.smallest_risk),
+            "best_step": number(self.best_step),
+            "last_seen_step": number(self.last_seen_step),
+        }
+
+    def restore(self, state: State) -> None:
+        """Go on from a `state()`."""
+        self.smallest_risk = float(state["smallest_risk"])
+        self.best_step, self.last_seen_step = int(state["best_step"]), int(state["last_seen_step"])
+
     def ends(self, step: int, parameters: Parameters) -> bool:
         """Look at the parameters after `step` steps; whether it is time to stop."""
         self.last_seen_step = step
@@ -77,28 +99,59 @@ class EarlyStopping:
         return step - self.best_step >= self._patience
 
 
-@dataclass(frozen=True)
 class Watch:
-    """What one run tells and asks after every number of steps, 0 included."""
+    """What one run tells and asks after every number of steps, 0 included.
 
-    evaluate: Evaluate
-    data: Sample
-    curve: LearningCurve
-    last_step: int
-    report: Callable[[int], None]
-    stopping: EarlyStopping | None
+    A run that was interrupted goes on from `begun`, the state that it offered after `first_step` steps.
+    """
 
-    def ends(self, step: int, parameters: Parameters) -> bool:
+    def __init__(
+        self,
+        evaluate: Evaluate,
+        data: Sample,
+        curve: LearningCurve,
+        last_step: int,
+        report: Callable[[int], None],
+        stopping: EarlyStopping | None,
+        checkpoints: Checkpoints = NO_CHECKPOINTS,
+    ) -> None:
+        """For a run on `data`; `report` and `checkpoints` are told where it is."""
+        self.data = data
+        self.curve = curve
+        self.first_step = 0
+        self.begun: State | None = None
+        self._evaluate = evaluate
+        self._last_step = last_step
+        self._report = report
+        self._stopping = stopping
+        self._checkpoints = checkpoints
+        resumed = checkpoints.resumed()
+        if resumed is not None:
+            self.first_step, self.begun = int(resumed["step"]), part("run", resumed)
+            curve.points = curve_points(resumed)
+            if stopping is not None:
+                stopping.restore(resumed)
+
+    def ends(self, step: int, parameters: Parameters, state: Callable[[], State] = dict) -> bool:
         """Report, keep the point of the learning curve where it is due, and ask the validation rows.
+
+        `state` gives everything from which the run could go on after `step` steps.
 
         Raises:
             Stopped: from `report`.
             TrainingDiverged: from the curve.
         """
-        self.report(step)
+        try:
+            self._report(step)
+        finally:
+            self._checkpoints.offer(lambda: self._state(step, state))
         if self.curve.due(step):
-            self.curve.record(step, empirical_risk_in_blocks(self.evaluate, parameters, self.data))
-        return step == self.last_step or (self.stopping is not None and self.stopping.ends(step, parameters))
+            self.curve.record(step, empirical_risk_in_blocks(self._evaluate, parameters, self.data))
+        return step == self._last_step or (self._stopping is not None and self._stopping.ends(step, parameters))
+
+    def _state(self, step: int, run: Callable[[], State]) -> State:
+        seen = {} if self._stopping is None else self._stopping.state()
+        return {"step": number(step), **curve_state(self.curve.points), **seen, **named("run", run())}
 
 
 C = TypeVar("C")
@@ -114,6 +167,27 @@ class Trained(Generic[C]):
     candidate: C
 
 
+@dataclass
+class _Search:
+    """Which run is at work, that of the candidate with this index or else the last one, and what those before found."""
+
+    candidate: int
+    last_step: int
+    chosen: int = 0
+    smallest: float = math.inf
+    done: int = 0
+
+    def state(self) -> State:
+        """As a state holds it."""
+        return {name: number(value) for name, value in vars(self).items()}
+
+    @classmethod
+    def restored(cls, state: State) -> "_Search":
+        """From a `state()`."""
+        candidate, last_step, chosen, done = (int(state[name]) for name in ("candidate", "last_step", "chosen", "done"))
+        return cls(candidate, last_step, chosen, float(state["smallest"]), done)
+
+
 def train(
     run: Callable[[C, Watch], Parameters],
     opening: Opening,
@@ -124,35 +198,40 @@ def train(
     randomness: Randomness,
     advance: Callable[[int, int], None],
     advice: str,
+    checkpoints: Checkpoints = NO_CHECKPOINTS,
 ) -> Trained[C]:
     """Run once on the whole sample, or for each candidate on a part of it first and then on the whole.
 
-    `run(candidate, watch)` goes from the opening's start on `watch.data` until `watch.ends`; what it has learnt. With
-    rows to validate on, the candidate and the step of smallest validation risk are what the last run uses; without, it
-    uses the first candidate for all `steps`. Candidates stand in an order along which the risk has one valley: none is
-    tried after a HOPELESS one. `advice` is what a TrainingDiverged says. Randomness: stream `validation_rows`.
+    `run(candidate, watch)` goes from the opening's start, or from `watch.begun`, on `watch.data` until `watch.ends`;
+    what it has learnt. With rows to validate on, the candidate and the step of smallest validation risk are what the
+    last run uses; without, it uses the first candidate for all `steps`. Candidates stand in an order along which the
+    risk has one valley: none is tried after a HOPELESS one. `advice` is what a TrainingDiverged says. Randomness:
+    stream `validation_rows`.
     """
-    data = opening.data
+    data, begun, whole = opening.data, checkpoints.resumed(), len(candidates)
+    held = held_for_validation(validation_fraction, data.size)
+    search = _Search(0 if held else whole, steps) if begun is None else _Search.restored(begun)
 
-    def watched(rows: Sample, last_step: int, report: Callable[[int], None], stopping: EarlyStopping | None) -> Watch:
+    def watched(rows: Sample, last_step: int, most: int, stopping: EarlyStopping | None) -> Watch:
+        nonlocal begun
+        stage, begun = StageCheckpoints(checkpoints, begun, search.state), None
         curve = LearningCurve(last_step, rows.labels, advice)
-        return Watch(opening.evaluate, rows, curve, last_step, report, stopping)
+        return Watch(
+            opening.evaluate, rows, curve, last_step, lambda step: advance(search.done + step, most), stopping, stage
+        )
 
-    chosen, last_step, done = candidates[0], steps, 0
-    if held := held_for_validation(validation_fraction, data.size):
+    if search.candidate < whole:
         training, validation = parted(data, held, randomness)
-        most, smallest = (1 + len(candidates)) * steps, math.inf
-        for candidate in candidates:
-            stopping, before = EarlyStopping(opening.evaluate, validation, steps), done
-
-            def report(step: int, before: int = before) -> None:
-                advance(before + step, most)
-
-            run(candidate, watched(training, steps, report, stopping))
-            done += stopping.last_seen_step
-            if stopping.smallest_risk < smallest:
-                smallest, chosen, last_step = stopping.smallest_risk, candidate, max(1, stopping.best_step)
-            elif stopping.smallest_risk > HOPELESS * smallest:
+        for index in range(search.candidate, whole):
+            search.candidate, stopping = index, EarlyStopping(opening.evaluate, validation, steps)
+            run(candidates[index], watched(training, steps, (1 + whole) * steps, stopping))
+            search.done += stopping.last_seen_step
+            if stopping.smallest_risk < search.smallest:
+                search.smallest, search.chosen = stopping.smallest_risk, index
+                search.last_step = max(1, stopping.best_step)
+            elif stopping.smallest_risk > HOPELESS * search.smallest:
                 break
-    last = watched(data, last_step, lambda step: advance(done + step, done + last_step), None)
-    return Trained(run(chosen, last), last.curve, last_step, chosen)
+        search.candidate = whole
+    last = watched(data, search.last_step, search.done + search.last_step, None)
+    chosen = candidates[search.chosen]
+    return Trained(run(chosen, last), last.curve, search.last_step, chosen)

@@ -3,6 +3,7 @@
 import torch
 
 from models.arrays import Parameters
+from models.checkpoints import NO_CHECKPOINTS, Checkpoints
 from models.hypothesis_spaces.base import HypothesisSpace
 from models.learned_model import LearnedModel, OutputRange
 from models.learners.base import Advance, Fitted, Learner
@@ -28,6 +29,7 @@ def learn(
     dtype: torch.dtype = torch.float64,
     device: str = "cpu",
     start: Parameters | None = None,
+    checkpoints: Checkpoints = NO_CHECKPOINTS,
 ) -> tuple[LearnedModel, Fitted]:
     """Scale (if the learner or the default says so), fit, and wrap scaling and clipping into the model.
 
@@ -38,6 +40,6 @@ def learn(
     inputs = standardisation(sample.inputs) if scale else identity_scaling(sample.inputs.shape[1])
     outputs = standardisation(sample.labels) if scale else identity_scaling(sample.labels.shape[1])
     scaled = Sample(inputs.apply(sample.inputs), outputs.apply(sample.labels)).to(dtype, device)
-    fitted = learner.fit(space, scaled, randomness, advance, start)
+    fitted = learner.fit(space, scaled, randomness, advance, start, checkpoints)
     parameters = {name: value.detach().cpu() for name, value in fitted.parameters.items()}
     return LearnedModel(space, parameters, inputs, outputs, output_range), fitted

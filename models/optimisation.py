@@ -1,7 +1,7 @@
 """What every iterative learner shares: where it starts, what it evaluates, and when it has diverged."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from models.arrays import Outputs, Parameters, Scalar
+from models.checkpoints import State
 from models.errors import TrainingDiverged
 from models.hypothesis_spaces.base import HypothesisSpace, LinearSpace
 from models.randomness import Randomness
@@ -105,6 +106,20 @@ class LearningCurvePoint:
 
     step: int
     empirical_risk: float
+
+
+def curve_state(points: Sequence[LearningCurvePoint]) -> State:
+    """A learning curve as a part of a state."""
+    return {
+        "curve_steps": torch.tensor([point.step for point in points], dtype=torch.int64),
+        "curve_risks": torch.tensor([point.empirical_risk for point in points], dtype=torch.float64),
+    }
+
+
+def curve_points(state: State) -> list[LearningCurvePoint]:
+    """What `curve_state` was given."""
+    pairs = zip(state["curve_steps"].tolist(), state["curve_risks"].tolist(), strict=True)
+    return [LearningCurvePoint(step, risk) for step, risk in pairs]
 
 
 class LearningCurve:

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from models.artefacts import StoredModel
+from models.checkpoints import Checkpoints
 from models.encoding import RawRows
 from models.errors import Stopped
 from models.tables import Table
@@ -53,6 +54,9 @@ class RunContext(Protocol):
 
     device: str
     """A torch device, "cpu" or "cuda:0"."""
+
+    checkpoints: Checkpoints
+    """Where the one long training of a run keeps its state."""
 
     def progress(self, phase: str, step: int, total: int) -> None:
         """Report that `step` of `total` steps of `phase` are done."""

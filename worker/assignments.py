@@ -46,6 +46,7 @@ def assignment_of(session: Session, store: ArtefactStore, claim: Claim) -> Assig
             for name, row in found_models.items()
             if row is not None and WEIGHTS_ROLE in row.files
         },
+        checkpoint=store.checkpoint(claim.job_id) if place is None else None,
         shard=None if place is None else ShardPlace(name=place.name, index=place.index, count=place.count),
         rounds={
             name: [store.path(uri) for uri in files]

@@ -29,12 +29,22 @@ class Ending:
 
 
 class Attempt:
-    """The child of one claim. `draining` set: it is asked to stop."""
+    """The child of one claim. `draining` set: it is asked to stop.
 
-    def __init__(self, settings: WorkerSettings, children: WarmChildren, draining: threading.Event) -> None:
+    `record_resumed` is told where the child goes on from a checkpoint, again until it says that this is written.
+    """
+
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        children: WarmChildren,
+        draining: threading.Event,
+        record_resumed: Callable[[dict[str, Any]], bool],
+    ) -> None:
         self._settings = settings
         self._children = children
         self._draining = draining
+        self._record_resumed = record_resumed
         self._child: Child | None = None
         self._unstarted = 0
         self._kills_before = out_of_memory_kills()
@@ -86,14 +96,24 @@ class Attempt:
         while not child.wait_done(TICK_SECONDS):
             if lease.lost:
                 raise ClaimLostError
+            self._tell_resumed(child)
             grace = self._time_to_stop(lease)
             if grace is not None and kill_at is None:
-                child.cancel()
+                if self._draining.is_set():
+                    child.hand_back()
+                else:
+                    child.cancel()
                 kill_at = time.monotonic() + grace
             if kill_at is not None and time.monotonic() > kill_at:
                 self.end()
                 return Ending("stopped")
-        return self._ending(child, stopping=kill_at is not None)
+        self._tell_resumed(child)
+        # Told by the same signal as this worker, it may have been the first to hear it.
+        return self._ending(child, stopping=kill_at is not None or self._draining.is_set())
+
+    def _tell_resumed(self, child: Child) -> None:
+        if child.resumed is not None and self._record_resumed(child.resumed):
+            child.resumed = None
 
     def _time_to_stop(self, lease: Lease) -> float | None:
         if self._draining.is_set():
@@ -112,6 +132,8 @@ class Attempt:
             return Ending(done["outcome"], done["error"], round=done.get("round"))
         if stopping:
             return Ending("stopped")
+        if done is not None:
+            return Ending("died", cause="its process was asked to end")
         return Ending("died", cause=cause_of_death(returncode, self._kills_before))
 
     def end(self) -> None:

@@ -24,6 +24,19 @@ REUSABLE_BELOW_BYTES = 2**30
 logger = structlog.get_logger(__name__)
 
 
+class StopRequest:
+    """What may be asked of a run: `stopping` to end; `handing_back`, too, to end where another process can go on."""
+
+    def __init__(self) -> None:
+        self.stopping = threading.Event()
+        self.handing_back = threading.Event()
+
+    def hand_back(self) -> None:
+        """Ask for both, the reason first."""
+        self.handing_back.set()
+        self.stopping.set()
+
+
 class WorkerPipe:
     """The two pipes to the worker. Nothing else may reach standard output: prints go to standard error."""
 
@@ -32,7 +45,7 @@ class WorkerPipe:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         sys.stdout = sys.stderr
         self._lock = threading.Lock()
-        self.assignments: queue.Queue[tuple[Path, threading.Event]] = queue.Queue()
+        self.assignments: queue.Queue[tuple[Path, StopRequest]] = queue.Queue()
         threading.Thread(target=self._listen, name="commands", daemon=True).start()
 
     def send(self, message: dict[str, Any]) -> None:
@@ -42,14 +55,16 @@ class WorkerPipe:
             self._out.flush()
 
     def _listen(self) -> None:
-        stop = threading.Event()
+        stop = StopRequest()
         for line in sys.stdin.buffer:
             message = json.loads(line)
             if message["type"] == "run":
-                stop = threading.Event()
+                stop = StopRequest()
                 self.assignments.put((Path(message["assignment"]), stop))
             elif message["type"] == "cancel":
-                stop.set()
+                stop.stopping.set()
+            elif message["type"] == "hand_back":
+                stop.hand_back()
         end_at_once()
 
 
@@ -61,18 +76,29 @@ def end_at_once() -> None:
 
 
 def run(
-    assignment: Assignment, device: str, pipe: WorkerPipe, stop: threading.Event, shard_seconds: float
+    assignment: Assignment, device: str, pipe: WorkerPipe, stop: StopRequest, options: ChildOptions
 ) -> dict[str, Any]:
     """Run one job to its end; the message that says how it ended."""
     from models.catalogue import parse_experiment
     from models.errors import ModelsError, Stopped
+    from worker.checkpoints import CheckpointFile, identity
     from worker.context import ProcessContext, json_with_infinities
     from worker.failures import failure_of
     from worker.parts import RoundAsked, ShardDone
 
     try:
         experiment = parse_experiment(assignment.spec)
-        result = experiment.run(ProcessContext(assignment, device, pipe.send, stop, shard_seconds))
+        file = None
+        if assignment.checkpoint is not None:
+            file = CheckpointFile(
+                assignment.checkpoint,
+                assignment.attempt,
+                identity(assignment.spec, device),
+                options.checkpoint_seconds,
+                stop.handing_back.is_set,
+            )
+        context = ProcessContext(assignment, device, pipe.send, stop.stopping, options.shard_seconds, file)
+        result = experiment.run(context)
         write_whole(assignment.directory / RESULT, json_with_infinities(result.model_dump(mode="json")))
     except ShardDone:
         return {"outcome": "succeeded", "error": None}
@@ -117,6 +143,14 @@ def main() -> None:
     pipe.send({"type": "ready", "device": device})
     # The first optimizer of a process imports eight hundred modules: one to two seconds that no job should wait for.
     torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))])
+    running: StopRequest | None = None
+
+    def asked_to_end(*_: object) -> None:
+        if running is None:
+            os._exit(0)
+        running.hand_back()
+
+    signal.signal(signal.SIGTERM, asked_to_end)
     for jobs_left in reversed(range(options.jobs)):
         path, stop = pipe.assignments.get()
         assignment = Assignment.model_validate_json(path.read_bytes())
@@ -124,7 +158,9 @@ def main() -> None:
             job_id=assignment.job_id, attempt=assignment.attempt, request_id=assignment.request_id
         )
         pipe.send({"type": "started"})
-        done = run(assignment, device, pipe, stop, options.shard_seconds)
+        running = stop
+        done = run(assignment, device, pipe, stop, options)
+        running = None
         # An accelerator's memory comes back for certain only with the end of the process.
         reusable = bool(
             done["outcome"] in ("succeeded", "round")

@@ -43,6 +43,7 @@ class Child:
         self._changed = threading.Condition()
         self.device: str | None = None
         self.progress: dict[str, Any] | None = None
+        self.resumed: dict[str, Any] | None = None
         self.done: dict[str, Any] | None = None
         self.started = False
         self.ended = False
@@ -68,6 +69,8 @@ class Child:
                     self.started = True
                 elif message["type"] == "progress":
                     self.progress = message
+                elif message["type"] == "resumed":
+                    self.resumed = message
                 elif message["type"] == "done":
                     self.done = message
                 self._changed.notify_all()
@@ -88,7 +91,7 @@ class Child:
 
     def run(self, assignment: Assignment) -> None:
         """Hand over a job. The file carries it: a pipe would block on a long specification."""
-        self.progress = self.done = None
+        self.progress = self.resumed = self.done = None
         self.started = False
         assignment.directory.mkdir(parents=True, exist_ok=True)
         path = assignment.directory / ASSIGNMENT
@@ -99,6 +102,11 @@ class Child:
         """Ask it to stop."""
         with contextlib.suppress(OSError):
             self._send({"type": "cancel"})
+
+    def hand_back(self) -> None:
+        """Ask it to stop where another process can go on."""
+        with contextlib.suppress(OSError):
+            self._send({"type": "hand_back"})
 
     def _send(self, message: dict[str, Any]) -> None:
         self._stdin.write(json.dumps(message).encode() + b"\n")
@@ -208,5 +216,6 @@ class WarmChildren:
                 log_level=settings.log_level,
                 log_format=settings.log_format,
                 shard_seconds=settings.shard_seconds,
+                checkpoint_seconds=settings.checkpoint_seconds,
             )
         )

@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 
 from models.artefacts import StoredModel, load
+from models.checkpoints import NO_CHECKPOINTS, Checkpoints
 from models.errors import InvalidData
 from models.run_context import Columns, Part
 from models.tables import Table
+from worker.checkpoints import CheckpointFile
 from worker.graphs import OnnxGraphFile
 from worker.parts import KeptParts, PartsOfShards, RoundAsked, ShardDone, parts_of_shard, shard_count, write_parts
 from worker.protocol import RESERVED, SHARD, Assignment, write_whole
@@ -34,8 +36,11 @@ class ProcessContext:
         send: Callable[[dict[str, Any]], None],
         stop: threading.Event,
         shard_seconds: float = math.inf,
+        checkpoints: CheckpointFile | None = None,
     ) -> None:
         self.device = device
+        self.checkpoints: Checkpoints = checkpoints or NO_CHECKPOINTS
+        self._file = checkpoints
         self._shard_seconds = shard_seconds
         self._assignment = assignment
         self._send = send
@@ -45,6 +50,9 @@ class ProcessContext:
 
     def progress(self, phase: str, step: int, total: int) -> None:
         """Report at most ten times a second; a new phase and its last step always."""
+        if self._file is not None and self._file.take_resumed():
+            # The first report since then says where that is.
+            self._send({"type": "resumed", "phase": phase, "step": step, "total": total})
         now = time.monotonic()
         if now < self._next_report and phase == self._phase and step < total:
             return

@@ -9,7 +9,7 @@ import structlog
 from db.artefact_store import SCHEME, ArtefactStore
 from db.engine import Database
 from db.repositories.job_queue import JobQueue
-from db.repositories.jobs import result_files
+from db.repositories.jobs import active_jobs, result_files
 from db.repositories.learned_models import files_of_job
 from db.repositories.shards import file_of_shard, remove_orphaned_shards
 
@@ -22,7 +22,7 @@ def collect_leftovers(database: Database, store: ArtefactStore, older_than: floa
     """Remove attempts that neither run nor hold a learned model, a file to download or the parts of a shard; how many.
 
     `older_than`: seconds. A young directory is left alone: between a claim and its first file nothing else shows that
-    it is in use.
+    it is in use. Checkpoints of jobs that have ended go as well, uncounted.
     """
     with database.unit_of_work() as session:
         remove_orphaned_shards(session)
@@ -42,9 +42,28 @@ def collect_leftovers(database: Database, store: ArtefactStore, older_than: floa
                 continue
             shutil.rmtree(attempt, ignore_errors=True)
             removed += 1
-    if removed:
-        logger.info("leftovers_collected", attempts=removed)
+    checkpoints = _collect_checkpoints(database, store, older_than)
+    if removed or checkpoints:
+        logger.info("leftovers_collected", attempts=removed, checkpoints=checkpoints)
     return removed
+
+
+def _collect_checkpoints(database: Database, store: ArtefactStore, older_than: float) -> int:
+    """Remove checkpoints of jobs that have ended, and half of one that an attempt left; how many files."""
+    old = [path for path in sorted(store.root.glob("checkpoints/*")) if _age(path) > older_than]
+    if not old:
+        return 0
+    with database.reading() as session:
+        active = active_jobs(session, {path.name.split(".")[0] for path in old})
+        running = {f"{job_id}.safetensors.{attempt}" for job_id, attempt, _ in JobQueue(session).held_claims()}
+    left = [
+        path
+        for path in old
+        if path.name.split(".")[0] not in active or (path.suffix == ".partial" and path.stem not in running)
+    ]
+    for path in left:
+        path.unlink(missing_ok=True)
+    return len(left)
 
 
 def _age(path: Path) -> float:

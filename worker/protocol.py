@@ -1,9 +1,11 @@
 """What a worker and the process of a job say to each other: lines of JSON, and one file for the assignment.
 
 To the child, on its standard input:
-    {"type": "run", "assignment": "<path of an Assignment>"}    {"type": "cancel"}    end of file: the worker is gone
+    {"type": "run", "assignment": "<path of an Assignment>"}    end of file: the worker is gone
+    {"type": "cancel"}    {"type": "hand_back"}: stop, and keep a checkpoint for whoever goes on
 From the child, on its standard output:
     {"type": "ready", "device"}    {"type": "started"}    {"type": "progress", "phase", "step", "total"}
+    {"type": "resumed", "phase", "step", "total"}: it goes on from a checkpoint, from there
     {"type": "done", "outcome": "succeeded" | "failed" | "stopped" | "round", "error", "round", "reusable"}
 
 A succeeded job has left RESULT in its directory, the JSON of models' ExperimentResult; a succeeded shard SHARD. The
@@ -39,6 +41,7 @@ class ChildOptions(BaseModel):
     log_level: str
     log_format: str
     shard_seconds: float
+    checkpoint_seconds: float
 
 
 class ModelFiles(BaseModel):
@@ -64,7 +67,8 @@ class ShardPlace(BaseModel):
 class Assignment(BaseModel):
     """One attempt at one job or shard, with everything it needs from the store.
 
-    `rounds`: the files that the shards of finished rounds left, in order.
+    `rounds`: the files that the shards of finished rounds left, in order. `checkpoint`: the job's file for the state of
+    a long fit, whether or not it is there; None for a shard, which is short.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -78,6 +82,7 @@ class Assignment(BaseModel):
     learned_models: dict[str, ModelFiles]
     shard: ShardPlace | None = None
     rounds: dict[str, list[Path]] = {}
+    checkpoint: Path | None = None
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from db.artefact_store import ArtefactStore, storage_is_full
 from db.engine import UNREACHABLE, Database
-from db.job_state import JobStatus
+from db.job_state import TERMINAL, JobStatus
 from db.repositories.job_queue import Claim, JobQueue
 from db.repositories.shards import Shards, running_shards
 from worker.assignments import assignment_of
@@ -99,7 +99,7 @@ class Runner:
 
     def _run_claim(self, claim: Claim, claimed_at: float) -> None:
         logger.info("job_claimed", kind=claim.kind)
-        attempt = Attempt(self._settings, self._children, self._draining)
+        attempt = Attempt(self._settings, self._children, self._draining, lambda at: self._record_resumed(claim, at))
         progress = ProgressView()
         with (
             Lease(self._database, claim, self._settings, claimed_at, lambda: progress.due(attempt.report())) as lease,
@@ -142,6 +142,17 @@ class Runner:
         with self._database.reading() as session:
             return assignment_of(session, self._store, claim)
 
+    def _record_resumed(self, claim: Claim, at: dict[str, Any]) -> bool:
+        place = {name: at[name] for name in ("phase", "step", "total")}
+        try:
+            with self._database.unit_of_work() as session:
+                JobQueue(session).record_resumed(claim.job_id, claim.attempt, self._settings.lease_seconds, place)
+        except UNREACHABLE as error:
+            logger.warning("database_unreachable", reason=str(error).splitlines()[0])
+            return False
+        logger.info("job_resumed", **place)
+        return True
+
     def _settle(self, claim: Claim, assignment: Assignment, lease: Lease, ending: Ending) -> None:
         """Write the end of a run, once: a child that was stopped or has died is gone by now."""
         if ending.outcome == "succeeded":
@@ -179,6 +190,7 @@ class Runner:
             self._store.remove_attempt(claim.job_id, claim.attempt)
             return
         self._store.remove_jobs(shards)
+        self._store.remove_checkpoint(claim.job_id)
         logger.info("job_succeeded", models=[model["id"] for model in models])
 
     def _finish(
@@ -189,6 +201,7 @@ class Runner:
             if not JobQueue(session).finish(claim.job_id, claim.attempt, status, error=error, result=result):
                 raise ClaimLostError
         self._store.remove_jobs(shards)
+        self._store.remove_checkpoint(claim.job_id)
         logger.info(f"job_{status.value}", error=error)
 
     def _shards(self, claim: Claim) -> list[str]:
@@ -204,6 +217,8 @@ class Runner:
             status = JobQueue(session).lose(claim.job_id, claim.attempt, cause)
         if status is None:
             raise ClaimLostError
+        if status in TERMINAL:
+            self._store.remove_checkpoint(claim.job_id)
         logger.warning("run_lost", cause=cause, status=status.value)
 
     def _until_lease_ends(self, lease: Lease, action: Callable[[], T]) -> T:

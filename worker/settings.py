@@ -32,6 +32,10 @@ class WorkerSettings(ServiceSettings):
     webhook_timeout_seconds: float = Field(default=10.0, gt=0, le=60, description="Of an attempt, all together.")
     webhook_senders: int = Field(default=4, ge=1, le=64, description="Attempts that are made at the same time.")
 
+    checkpoint_seconds: float = Field(
+        default=10.0, gt=0, description="A long fit keeps its state so often, or less where writing takes over 1 %."
+    )
+
     child_threads: int = Field(default=1, ge=1, description="Threads of the numerical libraries in each job.")
     child_memory_bytes: int | None = Field(default=None, ge=2**30, description="Cap of a job's data; None: no cap.")
     child_jobs: int = Field(

@@ -122,6 +122,13 @@ class JobQueue:
             record_event(self.session, job_id, "progress", progress)
         return Heartbeat(held=True, cancel_requested=row.cancel_requested_at is not None)
 
+    def record_resumed(self, job_id: str, attempt: int, lease_seconds: float, place: dict[str, Any]) -> bool:
+        """Log that this attempt goes on from a checkpoint: at which phase, step and total. False where it was lost."""
+        held = self.heartbeat(job_id, attempt, lease_seconds).held
+        if held:
+            record_event(self.session, job_id, "resumed", {"attempt": attempt, **place})
+        return held
+
     def standing(self, job_id: str, attempt: int) -> Heartbeat:
         """What a heartbeat would learn, without writing."""
         row = self.session.execute(select(Job.cancel_requested_at).where(_held(job_id, attempt))).one_or_none()

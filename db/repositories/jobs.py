@@ -182,3 +182,8 @@ def result_files(session: Session, job_id: str) -> list[str]:
     """URIs of the files to download that a job left, whoever its owner is."""
     result = session.scalar(select(Job.result).where(Job.id == job_id)) or {}
     return [file["uri"] for file in result.get("files", {}).values()]
+
+
+def active_jobs(session: Session, job_ids: Iterable[str]) -> set[str]:
+    """Those of these jobs that are queued or running, whoever their owners are."""
+    return set(session.scalars(select(Job.id).where(Job.id.in_(list(job_ids)), Job.status.in_(ACTIVE))))

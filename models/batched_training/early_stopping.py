@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from models.batched_training.rows import StackedRows, random_passes, stacked_rows
 from models.batched_training.training import TrainedNetwork, train_networks
+from models.checkpoints import NO_CHECKPOINTS, Checkpoints, StageCheckpoints, number
 from models.early_stopping import HOPELESS, PATIENCE, Trained, held_for_validation, parted
 from models.errors import TrainingDiverged
 from models.hypothesis_spaces.two_layer import TwoLayer
@@ -40,6 +41,7 @@ def train_together(
     validation_fraction: float,
     randomness: Randomness,
     advance: Callable[[int, int], None],
+    checkpoints: Checkpoints = NO_CHECKPOINTS,
 ) -> Trained[float]:
     """As models.early_stopping.train: what is chosen is the same up to rounding, but a run that diverges is none.
 
@@ -50,8 +52,20 @@ def train_together(
         TrainingDiverged: every candidate, or the last run.
         Stopped: from `advance`.
     """
-    data, decay, last_step, done = opening.data, runs.decays[0], runs.steps, 0
-    if held := held_for_validation(validation_fraction, data.size):
+    data, begun = opening.data, checkpoints.resumed()
+    held = held_for_validation(validation_fraction, data.size)
+    chosen, last_step, done = (-1 if held else 0), runs.steps, 0
+    if begun is not None:
+        chosen, last_step, done = (int(begun[name]) for name in ("chosen", "last_step", "done"))
+
+    def stage() -> StageCheckpoints:
+        nonlocal begun
+        kept, begun = begun, None
+        return StageCheckpoints(
+            checkpoints, kept, lambda: {"chosen": number(chosen), "last_step": number(last_step), "done": number(done)}
+        )
+
+    if chosen < 0:
         training, validation = parted(data, held, randomness)
 
         def report(step: int, total: int) -> None:
@@ -59,28 +73,29 @@ def train_together(
             done = step
             advance(step, 2 * total)
 
-        tried = _train(space, opening, runs, training, runs.decays, randomness, report, runs.steps, validation)
+        tried = _train(space, opening, runs, training, runs.decays, randomness, report, runs.steps, stage(), validation)
         found = [(one.validation_risk, index) for index, one in enumerate(tried) if one.diverged_at is None]
         if not found:
             raise _diverged(tried[0], runs)
-        best = min(found)[1]
-        decay, last_step = runs.decays[best], max(1, tried[best].best_step or 0)
+        chosen = min(found)[1]
+        last_step = max(1, tried[chosen].best_step or 0)
     (last,) = _train(
         space,
         opening,
         runs,
         data,
-        [decay],
+        [runs.decays[chosen]],
         randomness,
         lambda step, total: advance(done + step, done + total),
         last_step,
+        stage(),
     )
     if last.diverged_at is not None:
         raise _diverged(last, runs)
     curve = LearningCurve(last_step, data.labels, runs.advice)
     curve.points.extend(last.curve)
     advance(done + last_step, done + last_step)
-    return Trained(last.parameters, curve, last_step, decay)
+    return Trained(last.parameters, curve, last_step, runs.decays[chosen])
 
 
 def _train(
@@ -92,6 +107,7 @@ def _train(
     randomness: Randomness,
     advance: Callable[[int, int], None],
     last_step: int,
+    checkpoints: Checkpoints,
     validation: Sample | None = None,
 ) -> list[TrainedNetwork]:
     stacked = _stacked(rows)
@@ -113,6 +129,7 @@ def _train(
         hopeless=HOPELESS,
         advance=advance,
         compiled=runs.compiled,
+        checkpoints=checkpoints,
     )
 
 

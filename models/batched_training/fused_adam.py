@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from models.checkpoints import State, numbered
+
 BETAS = (0.9, 0.999)
 EPSILON = 1e-8
 
@@ -41,6 +43,11 @@ class FusedAdam:
         self._factors = [
             values.new_tensor(shrinking).view(-1, *[1] * (values.ndim - 1)).expand_as(values) for values in self._shrunk
         ]
+
+    def state(self) -> State:
+        """The moments and the number of steps."""
+        _, _, first, second = self._kinds
+        return {**numbered("first", first), **numbered("second", second), "steps": self._steps}
 
     @property
     def gradients(self) -> list[Tensor]:

@@ -6,7 +6,8 @@ import torch
 
 from models.batched_training.rows import StackedRows
 from models.batched_training.steps import CompiledSteps, TorchSteps
-from models.optimisation import CURVE_POINTS, DIVERGENCE_FACTOR, LearningCurvePoint
+from models.checkpoints import State, fill, named, part
+from models.optimisation import CURVE_POINTS, DIVERGENCE_FACTOR, LearningCurvePoint, curve_points, curve_state
 
 
 def _next(step: int, every: int) -> int:
@@ -33,6 +34,23 @@ class Record:
         self._every = max(1, math.ceil(end / points))
         self._check_every = check_every
         self._limits: list[float] = []
+
+    def state(self) -> State:
+        """What was seen so far."""
+        curves = [named(str(index), curve_state(curve)) for index, curve in enumerate(self.curves)]
+        diverged = [-1 if step is None else step for step in self.diverged_at]
+        return {
+            **{name: values for curve in curves for name, values in curve.items()},
+            "diverged_at": torch.tensor(diverged),
+            "running": torch.tensor(self.running),
+            "limits": torch.tensor(self._limits, dtype=torch.float64),
+        }
+
+    def restore(self, state: State) -> None:
+        """Go on from a `state()`."""
+        self.curves = [curve_points(part(str(index), state)) for index in range(len(self.curves))]
+        self.diverged_at = [None if step < 0 else step for step in state["diverged_at"].tolist()]
+        self.running, self._limits = state["running"].tolist(), state["limits"].tolist()
 
     def due(self, step: int) -> bool:
         """Whether to look after `step` steps."""
@@ -98,6 +116,22 @@ class Choice:
         self._every = max(1, steps // (4 * CURVE_POINTS))
         self._patience = max(4 * self._every, math.ceil(patience * steps))
         self._hopeless = hopeless
+
+    def state(self) -> State:
+        """What was seen so far."""
+        return {
+            **self._best(),
+            "best_steps": torch.tensor(self.best_steps),
+            "smallest": torch.tensor(self.smallest, dtype=torch.float64),
+        }
+
+    def restore(self, state: State) -> None:
+        """Go on from a `state()`."""
+        fill(self._best(), state)
+        self.best_steps, self.smallest = state["best_steps"].tolist(), state["smallest"].tolist()
+
+    def _best(self) -> dict[str, torch.Tensor]:
+        return {"weights": self.best.weights, "coefficients": self.best.coefficients}
 
     def due(self, step: int) -> bool:
         """Whether to look after `step` steps."""

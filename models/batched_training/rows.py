@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from models.checkpoints import State, number, part
 from models.samples import Sample
 
 GATHERED_NUMBERS = 2**18
@@ -107,6 +108,13 @@ class OneByOne:
         inputs, labels = (torch.cat(parts) for parts in ([x.inputs for x in found], [x.labels for x in found]))
         return Stretch(StackedRows(inputs, labels), first.samples)
 
+    def state(self) -> State:
+        """Nothing: the function is of the step alone, or the caller's to restore."""
+        return {}
+
+    def restore(self, state: State) -> None:
+        """See `state`."""
+
     def _at(self, step: int) -> StackedRows:
         if self._last is None or self._last[0] != step:
             self._last = (step, self._rows_of(step))
@@ -117,7 +125,7 @@ class RandomPasses:
     """Passes over each sample in a random order of its own, `size` rows a step, the last incomplete batch left out.
 
     The rows of many steps are gathered at once: a call costs more than a few rows. Randomness: one CPU generator for
-    each sample, drawn from exactly as models.minibatch_descent.minibatches does.
+    each sample, drawn from exactly as models.minibatch_descent.Minibatches does.
     """
 
     def __init__(self, rows: StackedRows, size: int, generators: Sequence[torch.Generator]) -> None:
@@ -138,6 +146,27 @@ class RandomPasses:
             rows = self._gather(steps)
             self._gathered = (steps, rows)
         return Stretch(rows, self._rows.samples, step - steps.start)
+
+    def state(self) -> State:
+        """The generators, the orders that they drew for the rows in hand, and which steps these are."""
+        steps, _ = self._gathered
+        return {
+            "generators": torch.stack([one.get_state() for one in self._generators]),
+            "drawn": number(self._drawn),
+            "first_step": number(steps.start),
+            "end_step": number(steps.stop),
+            **{f"order/{one}": order.contiguous() for one, order in self._orders.items()},
+        }
+
+    def restore(self, state: State) -> None:
+        """Go on from a `state()`."""
+        for one, generator in zip(self._generators, state["generators"], strict=True):
+            one.set_state(generator.clone())
+        self._drawn = int(state["drawn"])
+        self._orders = {int(one): order.clone() for one, order in part("order", state).items()}
+        steps = range(int(state["first_step"]), int(state["end_step"]))
+        if steps:
+            self._gathered = (steps, self._gather(steps))
 
     def _gather(self, steps: range) -> StackedRows:
         first, last = steps.start // self._steps_a_pass, (steps.stop - 1) // self._steps_a_pass

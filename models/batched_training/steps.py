@@ -13,6 +13,7 @@ from models.batched_training.fused_adam import BETAS, FusedAdam
 from models.batched_training.gradients import TwoLayerGradients
 from models.batched_training.rows import StackedRows, Stretch
 from models.batched_training.stacking import StackedParameters
+from models.checkpoints import State, numbered
 from models.hypothesis_spaces.two_layer import TwoLayer
 from models.minibatch_descent import Schedule, scheduled
 
@@ -60,6 +61,11 @@ class TorchSteps:
         gradients = StackedParameters(*self._adam.gradients)
         self._theta, self._seen, self._gradients = (one.part(networks) for one in (self.theta, self.seen, gradients))
         self._adam.narrow(networks)
+
+    def state(self) -> State:
+        """Everything that moves."""
+        averages = self.seen.tensors if self._course.averaging else []
+        return {**numbered("theta", self.theta.tensors), **numbered("average", averages), **self._adam.state()}
 
     def take(self, stretch: Stretch, first: int, count: int) -> None:
         """Steps first..first+count-1, each on its rows of `stretch`."""
@@ -113,6 +119,12 @@ class CompiledSteps:
             torch.tensor(values[networks], dtype=torch.float32)
             for values in (self._course.rates, self._course.weight_decays)
         )
+
+    def state(self) -> State:
+        """Everything that moves."""
+        names = ("theta", "first", "second", "average")
+        parts = [numbered(name, one.tensors) for name, one in zip(names, self._all, strict=False)]
+        return {name: values for one in parts for name, values in one.items()}
 
     def take(self, stretch: Stretch, first: int, count: int) -> None:
         """Steps first..first+count-1, each on its rows of `stretch`."""

@@ -7,7 +7,8 @@ from models.arrays import Parameters
 from models.batched_training.looks import Choice, Record
 from models.batched_training.rows import GATHERED_NUMBERS, Batches, OneByOne, RandomPasses, StackedRows
 from models.batched_training.stacking import stacked_parameters
-from models.batched_training.steps import Course, steps_of
+from models.batched_training.steps import CompiledSteps, Course, TorchSteps, steps_of
+from models.checkpoints import NO_CHECKPOINTS, Checkpoints, State, fill, named, number, part
 from models.hypothesis_spaces.two_layer import TwoLayer
 from models.minibatch_descent import Schedule
 from models.optimisation import CURVE_POINTS, LearningCurvePoint
@@ -54,6 +55,7 @@ def train_networks(
     hopeless: float | None = None,
     advance: Callable[[int, int], None] = lambda step, total: None,
     compiled: bool = True,
+    checkpoints: Checkpoints = NO_CHECKPOINTS,
 ) -> list[TrainedNetwork]:
     """Adam (betas 0.9 and 0.999, epsilon 1e-8) for each of B networks, as if it were alone.
 
@@ -74,6 +76,9 @@ def train_networks(
     Deterministic but for the draws of `batches`. Rounding depends on which networks train together, and on whether the
     compiled kernel is there; without `compiled` results are those of an installation that lacks it.
 
+    `checkpoints`: the state to go on from, and where one is offered before every few steps; `batches` are then
+    RandomPasses, or a function that depends on the step alone.
+
     Raises:
         ValueError: B is no multiple of G, or a sequence has not B entries.
         Stopped: from `advance`, called before every few steps.
@@ -87,20 +92,36 @@ def train_networks(
     choice = None if validation is None else Choice(moving, validation, steps, patience, hopeless)
     looks: list[Record | Choice] = [record] if choice is None else [record, choice]
     step, first, last = 0, 0, len(starts)
+
+    def state() -> State:
+        chosen = {} if choice is None else named("choice", choice.state())
+        parts = {**named("moving", moving.state()), **named("feed", feed.state()), **named("record", record.state())}
+        return {"step": number(step), **parts, **chosen}
+
+    begun = checkpoints.resumed()
+    if begun is not None:
+        step = int(begun["step"])
+        fill(moving.state(), part("moving", begun))
+        feed.restore(part("feed", begun))
+        record.restore(part("record", begun))
+        if choice is not None:
+            choice.restore(part("choice", begun))
+        rows = feed.stretch(step, 1).at(0)
+        first, last = _narrowed(moving, rows, record, first, last)
     while True:
         if step < end:
-            advance(step, end)
+            try:
+                advance(step, end)
+            finally:
+                checkpoints.offer(state)
         if record.due(step):
             rows = feed.stretch(min(step, end - 1), 1).at(0)
             record.look(step, rows)
         if choice is not None and choice.due(step):
             choice.look(step, record)
-        running = [index for index, runs in enumerate(record.running) if runs]
-        if step == end or not running:
+        if step == end or not any(record.running):
             break
-        if rows.samples == 1 and (running[0], running[-1] + 1) != (first, last):
-            first, last = running[0], running[-1] + 1
-            moving.narrow(slice(first, last))
+        first, last = _narrowed(moving, rows, record, first, last)
         at_once = _steps_at_once(rows, last - first, space.width)
         count = min(at_once, *(look.next_after(step) - step for look in looks))
         moving.take(feed.stretch(step, count), step, count)
@@ -116,6 +137,17 @@ def train_networks(
         )
         for index, parameters in enumerate(ends.unstacked())
     ]
+
+
+def _narrowed(
+    moving: TorchSteps | CompiledSteps, rows: StackedRows, record: Record, first: int, last: int
+) -> tuple[int, int]:
+    """Moves only from the first to the last network that runs, where all see one sample; was `first` to `last`."""
+    running = [index for index, runs in enumerate(record.running) if runs]
+    found = (running[0], running[-1] + 1) if rows.samples == 1 else (first, last)
+    if found != (first, last):
+        moving.narrow(slice(*found))
+    return found
 
 
 def _steps_at_once(rows: StackedRows, networks: int, width: int) -> int:

@@ -160,6 +160,7 @@ class Fit(Experiment):
             scale_by_default=problem.scale_by_default,
             output_range=label_range(training),
             device=context.device,
+            checkpoints=context.checkpoints,
         )
         model = promoted(learnt)
         risks = fit_risks(model, problem, training, held_out, context.device)

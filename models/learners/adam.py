@@ -8,11 +8,12 @@ from pydantic import Field
 from models.arrays import Parameters, Scalar
 from models.batched_training.early_stopping import Runs, train_together
 from models.batched_training.steps import updates_of_a_step
+from models.checkpoints import NO_CHECKPOINTS, Checkpoints
 from models.early_stopping import Trained, Watch, held_for_validation, likely_runs, train
 from models.hypothesis_spaces.base import HypothesisSpace
 from models.hypothesis_spaces.two_layer import TwoLayer
 from models.learners.base import Advance, Details, Fitted, GradientClip, Learner, TrainingPrecision
-from models.minibatch_descent import Schedule, adam_updater, descend, minibatches, scheduled
+from models.minibatch_descent import Minibatches, Schedule, adam_updater, descend, scheduled
 from models.optimisation import Opening, empirical_risk, opened
 from models.randomness import Randomness
 from models.risks import EVALUATION_BLOCK
@@ -86,13 +87,14 @@ class Adam(Learner):
         randomness: Randomness,
         advance: Advance,
         start: Parameters | None = None,
+        checkpoints: Checkpoints = NO_CHECKPOINTS,
     ) -> Fitted:
         """Train. Randomness: the draw of the space; streams `batches` and `validation_rows`."""
         opening = opened(space, sample, randomness, start, self.precision)
         trained = (
-            self.train_together(space, opening, randomness, advance)
+            self.train_together(space, opening, randomness, advance, checkpoints=checkpoints)
             if isinstance(space, TwoLayer)
-            else self.train_one_after_another(opening, randomness, advance)
+            else self.train_one_after_another(opening, randomness, advance, checkpoints)
         )
         details: Details = {
             "batch_size": self._batch_rows(sample.size),
@@ -103,7 +105,13 @@ class Adam(Learner):
         return Fitted(opening.closed(trained.parameters), tuple(trained.curve.points), details)
 
     def train_together(
-        self, space: TwoLayer, opening: Opening, randomness: Randomness, advance: Advance, compiled: bool = True
+        self,
+        space: TwoLayer,
+        opening: Opening,
+        randomness: Randomness,
+        advance: Advance,
+        compiled: bool = True,
+        checkpoints: Checkpoints = NO_CHECKPOINTS,
     ) -> Trained[float]:
         """All candidates in one batch (models.batched_training), without the compiled kernel if not `compiled`."""
         rate = self._first_rate(space, opening.start)
@@ -118,9 +126,15 @@ class Adam(Learner):
             advice=_advice(rate),
             compiled=compiled,
         )
-        return train_together(space, opening, runs, self.validation_fraction, randomness, advance)
+        return train_together(space, opening, runs, self.validation_fraction, randomness, advance, checkpoints)
 
-    def train_one_after_another(self, opening: Opening, randomness: Randomness, advance: Advance) -> Trained[float]:
+    def train_one_after_another(
+        self,
+        opening: Opening,
+        randomness: Randomness,
+        advance: Advance,
+        checkpoints: Checkpoints = NO_CHECKPOINTS,
+    ) -> Trained[float]:
         """In any space, by autograd."""
         rate = self._first_rate(opening.space, opening.start)
 
@@ -134,11 +148,13 @@ class Adam(Learner):
                 opening.start,
                 opening.space.trainable,
                 objective,
-                minibatches(watch.data, self._batch_rows(watch.data.size), randomness.generator("batches")),
+                Minibatches(watch.data, self._batch_rows(watch.data.size), randomness.generator("batches")),
                 adam_updater(lambda step: rate * scheduled(self.schedule, step, self.steps), decay),
                 watch.ends,
                 averaging=self.averaging,
                 gradient_clip=self.gradient_clip,
+                first_step=watch.first_step,
+                begun=watch.begun,
             )
 
         return train(
@@ -150,6 +166,7 @@ class Adam(Learner):
             randomness=randomness,
             advance=advance,
             advice=_advice(rate),
+            checkpoints=checkpoints,
         )
 
     def _first_rate(self, space: HypothesisSpace, start: Parameters) -> float:

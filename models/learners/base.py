@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from models.arrays import Parameters
+from models.checkpoints import NO_CHECKPOINTS, Checkpoints
 from models.hypothesis_spaces.base import HypothesisSpace
 from models.kinds import Kind
 from models.optimisation import LearningCurvePoint, Precision
@@ -64,10 +65,12 @@ class Learner(Kind, ABC):
         randomness: Randomness,
         advance: Advance,
         start: Parameters | None = None,
+        checkpoints: Checkpoints = NO_CHECKPOINTS,
     ) -> Fitted:
         """Learn from the sample as given (scaling is the caller's), on the sample's device and in its precision.
 
-        `start`: parameters to begin with instead of the space's own draw.
+        `start`: parameters to begin with instead of the space's own draw. `checkpoints`: where a learner that iterates
+        offers its state, and finds the one that it goes on from; the other arguments are then those of the first time.
 
         Raises:
             TrainingDiverged: the empirical risk is not finite or left every bound.

@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import Tensor
 
 from models.arrays import Features, Parameters, Scalar
+from models.checkpoints import NO_CHECKPOINTS, Checkpoints, State, fill, number
 from models.curvature import largest_curvature
 from models.early_stopping import Watch, likely_runs, train
 from models.gradient_flow import largest_eigenvalue
@@ -84,6 +85,7 @@ class GradientDescent(Learner):
         randomness: Randomness,
         advance: Advance,
         start: Parameters | None = None,
+        checkpoints: Checkpoints = NO_CHECKPOINTS,
     ) -> Fitted:
         """Iterate from the start. Randomness: the draw of the space; streams `curvature`, `validation_rows`."""
         opening = opened(space, sample, randomness, start, self.precision)
@@ -108,6 +110,7 @@ class GradientDescent(Learner):
             randomness=randomness,
             advance=advance,
             advice=f"The step size is {step_size:.3g}; it is stable below {limit:.3g}.",
+            checkpoints=checkpoints,
         )
         details["steps"] = trained.last_step
         return Fitted(opening.closed(trained.parameters), tuple(trained.curve.points), details)
@@ -124,8 +127,12 @@ class GradientDescent(Learner):
 
     def _descend_linear(self, opening: Opening, step_size: float, watch: Watch) -> Parameters:
         risk_and_gradient = _linear_risk_and_gradient(watch.data.inputs, watch.data.labels)
-        parameters, step = opening.start, 0
-        while not watch.ends(step, parameters):
+        parameters, step = _begun(opening, watch), watch.first_step
+
+        def state() -> State:
+            return {"coefficients": parameters["coefficients"]}
+
+        while not watch.ends(step, parameters, state):
             coefficients = parameters["coefficients"]
             risk, gradient = risk_and_gradient(coefficients)
             watch.curve.check(step, float(risk))
@@ -148,9 +155,15 @@ class GradientDescent(Learner):
 
         # The slack lets round-off pass at a minimum; NaN is never accepted.
         slack = 1 + 5000 * torch.finfo(watch.data.labels.dtype).eps
-        parameters, step = opening.start, 0
+        parameters, step = _begun(opening, watch), watch.first_step
+        if watch.begun is not None:
+            step_size = float(watch.begun["step_size"])
         risk, objective, directions = seen(parameters)
-        while not watch.ends(step, parameters):
+
+        def state() -> State:
+            return {"step_size": number(step_size), **{name: parameters[name] for name in names}}
+
+        while not watch.ends(step, parameters, state):
             watch.curve.check(step, risk)
             rate = step_size * scheduled(self.schedule, step, self.steps)
             steps = zip(names, directions, strict=True)
@@ -186,6 +199,15 @@ class GradientDescent(Learner):
     def update_count(self, space: HypothesisSpace, sample_size: int) -> float:
         """All steps of all runs that are likely; a quarter in a linear space, which needs no autograd."""
         return likely_runs(self.validation_fraction, sample_size) * self.steps * (0.25 if space.linear else 1.0)
+
+
+def _begun(opening: Opening, watch: Watch) -> Parameters:
+    """Where the run begins, or goes on."""
+    if watch.begun is None:
+        return opening.start
+    moved = {name: torch.empty_like(opening.start[name]) for name in opening.space.trainable}
+    fill(moved, watch.begun)
+    return {**opening.start, **moved}
 
 
 def _risk(evaluate: Evaluate, data: Sample) -> Callable[[Parameters], Scalar]:

@@ -7,6 +7,7 @@ from pydantic import Field
 from torch import Tensor
 
 from models.arrays import Parameters
+from models.checkpoints import NO_CHECKPOINTS, Checkpoints, State, fill, number, part
 from models.early_stopping import Watch, likely_runs, train
 from models.hypothesis_spaces.base import HypothesisSpace
 from models.learners.base import Advance, Fitted, Learner, TrainingPrecision, ValidationFraction, WeightDecay
@@ -16,6 +17,12 @@ from models.samples import Sample
 
 EVALUATIONS = 25
 """Most evaluations of the objective in one line search."""
+
+
+NUMBERS = ("func_evals", "n_iter", "t", "H_diag")
+VECTORS = ("d", "prev_flat_grad")
+PAIRS = ("old_dirs", "old_stps", "ro")
+"""The memory of torch.optim.LBFGS between two steps. It begins where `n_iter` is 0 or absent."""
 
 
 class Lbfgs(Learner):
@@ -58,6 +65,7 @@ class Lbfgs(Learner):
         randomness: Randomness,
         advance: Advance,
         start: Parameters | None = None,
+        checkpoints: Checkpoints = NO_CHECKPOINTS,
     ) -> Fitted:
         """Train. Randomness: the draw of the space; stream `validation_rows`."""
         opening = opened(space, sample, randomness, start, self.precision)
@@ -70,6 +78,7 @@ class Lbfgs(Learner):
             randomness=randomness,
             advance=advance,
             advice="Standardise the sample, or give a weight decay.",
+            checkpoints=checkpoints,
         )
         return Fitted(opening.closed(trained.parameters), tuple(trained.curve.points), {"steps": trained.last_step})
 
@@ -89,14 +98,18 @@ class Lbfgs(Learner):
         def objective() -> Tensor:
             value = empirical_risk(opening.evaluate(parameters, data.inputs), data.labels)
             if self.weight_decay:
-                value = value + self.weight_decay / 2 * torch.stack([(part**2).sum() for part in moving]).sum()
+                value = value + self.weight_decay / 2 * torch.stack([(moved**2).sum() for moved in moving]).sum()
             gradients = torch.autograd.grad(value, moving, materialize_grads=True)
-            for part, gradient in zip(moving, gradients, strict=True):
-                part.grad = gradient
+            for moved, gradient in zip(moving, gradients, strict=True):
+                moved.grad = gradient
             return value.detach()
 
-        step = 0
-        while not watch.ends(step, parameters):
+        iterates = {name: parameters[name].detach() for name in opening.space.trainable}
+        step, memory = watch.first_step, optimizer.state[moving[0]]
+        if watch.begun is not None:
+            fill(iterates, watch.begun)
+            memory.update(_restored(watch.begun, moving[0]))
+        while not watch.ends(step, parameters, lambda: {**iterates, **_state(memory)}):
             value = optimizer.step(objective)
             watch.curve.check(step, float(value))
             step += 1
@@ -111,3 +124,24 @@ class Lbfgs(Learner):
     def update_count(self, space: HypothesisSpace, sample_size: int) -> float:
         """All steps of all runs that are likely; the pairs of history cost about as much again as the evaluations."""
         return 2.0 * likely_runs(self.validation_fraction, sample_size) * self.steps
+
+
+def _state(memory: dict[str, Any]) -> State:
+    """What torch.optim.LBFGS remembers, where there is something; numbers of which some are tensors, and lists."""
+    kept = {name: number(float(memory[name])) for name in NUMBERS if name in memory}
+    vectors = {name: memory[name] for name in VECTORS if name in memory}
+    pairs = {f"{name}/{index}": one for name in PAIRS for index, one in enumerate(memory.get(name, []))}
+    return {**kept, **vectors, **pairs}
+
+
+def _restored(state: State, like: Tensor) -> dict[str, Any]:
+    """The memory of a `_state`, beside `like`."""
+    memory: dict[str, Any] = {name: state[name].item() for name in NUMBERS if name in state}
+    memory |= {name: state[name].to(like.device, copy=True) for name in VECTORS if name in state}
+    if "d" in memory:
+        lists = {name: part(name, state) for name in PAIRS}
+        memory |= {
+            name: [found[str(index)].to(like.device, copy=True) for index in range(len(found))]
+            for name, found in lists.items()
+        }
+    return memory

@@ -6,6 +6,7 @@ from pydantic import Field
 from torch import Tensor
 
 from models.arrays import Features, Labels, Parameters
+from models.checkpoints import NO_CHECKPOINTS, Checkpoints
 from models.closed_form import refusal_outside_linear_spaces, solved
 from models.hypothesis_spaces.base import HypothesisSpace
 from models.learners.base import Advance, Details, Fitted, Learner
@@ -50,6 +51,7 @@ class LeastSquares(Learner):
         randomness: Randomness,
         advance: Advance,
         start: Parameters | None = None,
+        checkpoints: Checkpoints = NO_CHECKPOINTS,
     ) -> Fitted:
         """Solve. One step; raises NumericalFailure where a feature is not finite."""
         details: Details = {"solver": "svd"}

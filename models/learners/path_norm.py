@@ -7,6 +7,7 @@ import torch
 from pydantic import Field
 
 from models.arrays import Parameters, Scalar
+from models.checkpoints import NO_CHECKPOINTS, Checkpoints
 from models.complexities.path_norm_ball import PathNormed, PathWeights
 from models.early_stopping import Watch, likely_runs, train
 from models.hypothesis_spaces.base import HypothesisSpace
@@ -19,7 +20,7 @@ from models.learners.base import (
     TrainingPrecision,
     ValidationFraction,
 )
-from models.minibatch_descent import Schedule, adam_updater, descend, minibatches, scheduled
+from models.minibatch_descent import Minibatches, Schedule, adam_updater, descend, scheduled
 from models.optimisation import empirical_risk, opened
 from models.randomness import Randomness
 from models.risks import EVALUATION_BLOCK
@@ -90,6 +91,7 @@ class PathNorm(Learner):
         randomness: Randomness,
         advance: Advance,
         start: Parameters | None = None,
+        checkpoints: Checkpoints = NO_CHECKPOINTS,
     ) -> Fitted:
         """Train. Randomness: the draw of the space; streams `batches`, `validation_rows`."""
         if not isinstance(space, PathNormed):
@@ -113,12 +115,14 @@ class PathNorm(Learner):
                 opening.start,
                 space.trainable,
                 objective,
-                minibatches(watch.data, self._batch_rows(watch.data.size), randomness.generator("batches")),
+                Minibatches(watch.data, self._batch_rows(watch.data.size), randomness.generator("batches")),
                 adam_updater(
                     lambda step: self.learning_rate * scheduled(self.schedule, step, self.steps), self.weight_decay
                 ),
                 watch.ends,
                 gradient_clip=self.gradient_clip,
+                first_step=watch.first_step,
+                begun=watch.begun,
             )
 
         trained = train(
@@ -130,6 +134,7 @@ class PathNorm(Learner):
             randomness=randomness,
             advance=advance,
             advice=f"The learning rate is {self.learning_rate:.3g}; try a tenth of it.",
+            checkpoints=checkpoints,
         )
         learnt, points = opening.closed(trained.parameters), tuple(trained.curve.points)
         reached = float(norm(learnt))

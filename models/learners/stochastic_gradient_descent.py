@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from models.arrays import Parameters, Scalar
+from models.checkpoints import NO_CHECKPOINTS, Checkpoints
 from models.curvature import largest_curvature
 from models.early_stopping import Watch, likely_runs, train
 from models.gradient_flow import largest_eigenvalue
@@ -19,7 +20,7 @@ from models.learners.base import (
     ValidationFraction,
     WeightDecay,
 )
-from models.minibatch_descent import Schedule, descend, minibatches, plain_updater, scheduled
+from models.minibatch_descent import Minibatches, Schedule, descend, plain_updater, scheduled
 from models.optimisation import Opening, empirical_risk, opened
 from models.randomness import Randomness
 from models.risks import EVALUATION_BLOCK
@@ -102,6 +103,7 @@ class StochasticGradientDescent(Learner):
         randomness: Randomness,
         advance: Advance,
         start: Parameters | None = None,
+        checkpoints: Checkpoints = NO_CHECKPOINTS,
     ) -> Fitted:
         """Iterate from the start. Randomness: the draw of the space; streams `batches`, `curvature`, `validation_rows`.
 
@@ -123,7 +125,7 @@ class StochasticGradientDescent(Learner):
                 opening.start,
                 space.trainable,
                 objective,
-                minibatches(rows, self._batch_rows(rows.size), randomness.generator("batches")),
+                Minibatches(rows, self._batch_rows(rows.size), randomness.generator("batches")),
                 plain_updater(
                     lambda step: step_size * scheduled(self.schedule, step, self.steps),
                     self.weight_decay,
@@ -131,6 +133,8 @@ class StochasticGradientDescent(Learner):
                 ),
                 watch.ends,
                 gradient_clip=self.gradient_clip,
+                first_step=watch.first_step,
+                begun=watch.begun,
             )
 
         trained = train(
@@ -142,6 +146,7 @@ class StochasticGradientDescent(Learner):
             randomness=randomness,
             advance=advance,
             advice=f"The step size is {step_size:.3g}; it is stable below {limit:.3g}.",
+            checkpoints=checkpoints,
         )
         details: Details = {
             "batch_size": self._batch_rows(sample.size),
@@ -164,7 +169,7 @@ class StochasticGradientDescent(Learner):
         return (1 - self.momentum) * 2 / curvature if curvature > 0 else 2.0
 
     def _largest_curvature(self, opening: Opening, size: int, randomness: Randomness) -> float:
-        batches = minibatches(opening.data, size, randomness.generator("curvature"))
+        batches = Minibatches(opening.data, size, randomness.generator("curvature"))
         curvatures = []
         for _ in range(CURVATURE_BATCHES if size < opening.data.size else 1):
             batch = next(batches)

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from models.checkpoints import NO_CHECKPOINTS
+
 
 @dataclass
 class Pieces:
@@ -35,6 +37,7 @@ class FakeContext:
     """A RunContext in memory. `stop_after` n: a stop is requested after n progress reports; None: never."""
 
     device: str = "cpu"
+    checkpoints: Any = NO_CHECKPOINTS
     tables: dict[str, Any] = field(default_factory=dict)
     models: dict[str, Any] = field(default_factory=dict)
     graphs: dict[str, Any] = field(default_factory=dict)

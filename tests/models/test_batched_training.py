@@ -14,7 +14,7 @@ from models.batched_training.stacking import StackedParameters, stacked_paramete
 from models.batched_training.training import train_networks
 from models.errors import Stopped
 from models.hypothesis_spaces.two_layer import TwoLayer
-from models.minibatch_descent import adam_updater, minibatches, scheduled
+from models.minibatch_descent import Minibatches, adam_updater, scheduled
 from models.minibatch_descent import descend as descend_sequentially
 from models.optimisation import empirical_risk
 from models.randomness import Randomness, normal_rows
@@ -125,9 +125,9 @@ def test_minibatches_are_those_of_sequential_training(size):
             starts[index],
             space.trainable,
             lambda step, theta, batch: empirical_risk(space.evaluate(theta, batch.inputs), batch.labels),
-            minibatches(samples[index // 2], size, Randomness(index // 2).generator("batches")),
+            Minibatches(samples[index // 2], size, Randomness(index // 2).generator("batches")),
             adam_updater(lambda step: 1e-2),
-            lambda step, theta: step == 30,
+            lambda step, theta, state: step == 30,
             averaging=0.9,
         )
         assert_same(one.parameters, expected, 1e-10)
@@ -227,9 +227,9 @@ def test_clipped_gradients_are_those_of_sequential_training(clip):
             starts[index],
             space.trainable,
             lambda step, theta, batch: empirical_risk(space.evaluate(theta, batch.inputs), batch.labels),
-            minibatches(data, data.size, torch.Generator()),
+            Minibatches(data, data.size, torch.Generator()),
             adam_updater(lambda step: 1e-2),
-            lambda step, theta: step == 30,
+            lambda step, theta, state: step == 30,
             gradient_clip=clip,
         )
         assert_same(one.parameters, expected, 1e-10)

@@ -17,7 +17,7 @@ from models.learners.least_squares import LeastSquares
 from models.learners.path_norm import PathNorm
 from models.learners.stochastic_gradient_descent import StochasticGradientDescent
 from models.least_squares import minimum_norm_solution, ridge_solution
-from models.minibatch_descent import clip_together, minibatches, scheduled
+from models.minibatch_descent import Minibatches, clip_together, scheduled
 from models.randomness import Randomness, normal_rows, uniform_rows
 from models.samples import Sample
 
@@ -125,7 +125,7 @@ class TestStochasticGradientDescent:
 class TestMinibatches:
     def test_a_pass_sees_every_row_once(self):
         rows = torch.arange(12.0)[:, None]
-        batches = minibatches(Sample(rows, rows), 4, Randomness(0).generator("batches"))
+        batches = Minibatches(Sample(rows, rows), 4, Randomness(0).generator("batches"))
         seen = torch.cat([next(batches).inputs for _ in range(3)])[:, 0]
         assert torch.equal(seen.sort().values, rows[:, 0])
 

@@ -28,6 +28,7 @@ def child(request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[bytes]]:
         log_level="CRITICAL",
         log_format="json",
         shard_seconds=5.0,
+        checkpoint_seconds=10.0,
     )
     process = subprocess.Popen(
         [sys.executable, "-m", "worker.child", options.model_dump_json()],

@@ -88,7 +88,7 @@ class JobPlan(Document):
 
 
 class JobEvent(Document):
-    """Something that happened to a job; ids ascend. `type` is a status, "progress" or "cancel_requested"."""
+    """Something that happened to a job; ids ascend. `type` is a status, "progress", "resumed" or "cancel_requested"."""
 
     id: str
     object: Literal["job.event"]
