@@ -31,6 +31,7 @@ def submit(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan; nothing is queued.")] = False,
     metadata: Metadata = None,
     priority: Annotated[int | None, typer.Option(min=-100, max=100, help="Higher is claimed earlier.")] = None,
+    webhook: Annotated[str | None, typer.Option(metavar="URL", help="Called when the job ends.")] = None,
     idempotency_key: Annotated[str | None, typer.Option(help="The same key is the same job.")] = None,
     url: Url = None,
     api_key: ApiKey = None,
@@ -39,6 +40,9 @@ def submit(
     """Submit a job and print its id."""
     content = json_object(file)
     body: dict[str, Any] = content if "spec" in content else {"spec": content}
+    if unknown := sorted(set(body) - {"spec", "metadata", "priority", "webhook"}):
+        raise typer.BadParameter(f"a submission has no {unknown[0]!r}")
+    called = webhook or body.get("webhook", {}).get("url")
     labels = {**body.get("metadata", {}), **pairs(metadata or [], "--metadata")}
     chosen = body.get("priority", 0) if priority is None else priority
     with service(url, api_key, as_json) as client:
@@ -49,7 +53,9 @@ def submit(
             else:
                 print_fields({name.replace("_", " "): value for name, value in plan.items() if name != "object"})
             return
-        job = client.submit(body["spec"], metadata=labels, priority=chosen, idempotency_key=idempotency_key)
+        job = client.submit(
+            body["spec"], metadata=labels, priority=chosen, webhook=called, idempotency_key=idempotency_key
+        )
         if not wait:
             tell(job.id, _document(job), as_json)
             return

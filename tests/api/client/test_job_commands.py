@@ -41,6 +41,17 @@ def test_same_key_is_the_same_job(run, specification):
     assert first == second
 
 
+def test_webhook_of_a_submission_is_kept(run, specification, riskscope_live):
+    address = "https://hooks.example.org/a"
+    whole = json.dumps({"spec": SPEC, "webhook": {"url": address}})
+    for done in (run("submit", "-", input=whole), run("submit", specification, "--webhook", address)):
+        assert done.exit_code == 0, done.output
+        assert riskscope_live.jobs.get(done.stdout.strip()).document.webhook.url == address
+    refused = run("submit", "-", input=json.dumps({"spec": SPEC, "web_hook": {"url": address}}))
+    assert refused.exit_code == ExitCode.USAGE
+    assert "web_hook" in refused.stderr
+
+
 def test_dry_run_prints_the_plan(run, specification, riskscope_live):
     assert "peak memory bytes" in run("submit", specification, "--dry-run").stdout
     assert json.loads(run("submit", specification, "--dry-run", "--json").stdout)["object"] == "job.plan"

@@ -6,7 +6,7 @@ import { announce, element } from "../core/dom.js";
 const indented = (value) => JSON.stringify(value, null, 2);
 
 function curl(spec) {
-  const key = apiKey() ? ` \\\n  -H "Authorization: Bearer $RISKSCOPE_KEY"` : "";
+  const key = apiKey() ? ` \\\n  -H "Authorization: Bearer $RISKSCOPE_API_KEY"` : "";
   return `curl ${location.origin}/v1/jobs${key} --json @- <<'JSON'\n${indented({ spec })}\nJSON`;
 }
 
@@ -17,8 +17,9 @@ function pythonLiteral(value) {
 }
 
 function python(spec) {
-  const key = apiKey() ? ', headers={"Authorization": f"Bearer {KEY}"}' : "";
-  return `import httpx\n\nclient = httpx.Client(base_url="${location.origin}"${key}, timeout=90)\nspec = ${pythonLiteral(spec)}\njob = client.post("/v1/jobs", json={"spec": spec}).raise_for_status().json()\nwhile job["status"] in ("queued", "running"):\n    job = client.get(f"/v1/jobs/{job['id']}", params={"wait": 60}).json()\nresult = client.get(f"/v1/jobs/{job['id']}/result").raise_for_status().json()\n`;
+  const key = apiKey() ? ', os.environ["RISKSCOPE_API_KEY"]' : "";
+  const imports = `${key ? "import os\n\n" : ""}from api.client import RiskscopeClient`;
+  return `${imports}\n\nspec = ${pythonLiteral(spec)}\nwith RiskscopeClient("${location.origin}"${key}) as client:\n    job = client.submit(spec).wait(progress=True)\n    print(job.result())\n`;
 }
 
 /** A folded block of code with a button that copies it: {node, show(text)}; new text leaves it folded or open. */
