@@ -32,6 +32,16 @@ def _write_json(value: Any) -> str:
     return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 
 
+def _read_jsonb(text: str | bytes) -> Any:
+    # PostgreSQL keeps numbers as decimals and writes 1e25 as twenty-six digits: a float, as whoever wrote it meant.
+    return json.loads(text, parse_int=_number_of)
+
+
+def _number_of(digits: str) -> int | float:
+    number = int(digits)
+    return number if abs(number) < 2**63 else float(digits)
+
+
 class Database:
     """A database and its two kinds of transaction. Built by a composition root, closed by it."""
 
@@ -48,6 +58,7 @@ class Database:
             self.engine = create_engine(
                 url,
                 json_serializer=_write_json,
+                json_deserializer=_read_jsonb,
                 # An error's text goes to the logs, and a statement's parameters are a client's data.
                 hide_parameters=True,
                 pool_pre_ping=True,

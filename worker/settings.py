@@ -18,7 +18,7 @@ class WorkerSettings(ServiceSettings):
     stall_seconds: float = Field(
         default=10.0, gt=0, description="A job that waited so long beside a free slot is taken without a message."
     )
-    cancel_grace_seconds: float = Field(default=5.0, ge=0, description="Time to stop when cancelled, then SIGKILL.")
+    cancel_grace_seconds: float = Field(default=0.5, ge=0, description="Time to stop when cancelled, then SIGKILL.")
     drain_grace_seconds: float = Field(default=2.0, ge=0, description="Time to stop when the worker shuts down.")
 
     shard_seconds: float = Field(

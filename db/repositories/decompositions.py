@@ -1,7 +1,7 @@
 """Error decompositions: stored with their job, searched by what they are of."""
 
 from collections.abc import Iterable, Sequence
-from math import inf
+from math import inf, isnan
 from typing import Any, Literal, TypedDict, Unpack
 
 from sqlalchemy import Select, select
@@ -42,8 +42,15 @@ class UnknownCursorError(LookupError):
 
 
 def as_float(value: float | str) -> float:
-    """A number of the extended real line as JSON writes it."""
-    return float(value)
+    """A number of the extended real line as JSON writes it.
+
+    Raises:
+        ValueError: NaN, which is never an answer; SQLite would take it for NULL, PostgreSQL for the largest number.
+    """
+    number = float(value)
+    if isnan(number):
+        raise ValueError("not a number is never an answer")
+    return number
 
 
 def _value(terms: dict[str, Any], *names: str) -> float:
@@ -59,7 +66,11 @@ class Decompositions:
         self.owner = owner
 
     def add_all(self, job_id: str, cells: Iterable[dict[str, Any]]) -> None:
-        """Store the cells of a job's grid, as the JSON of models' DecompositionCell, in their order."""
+        """Store the cells of a job's grid, as the JSON of models' DecompositionCell, in their order.
+
+        Raises:
+            ValueError: a risk is NaN.
+        """
         for cell in cells:
             data = cell["data"]
             terms = cell["risk_terms"]

@@ -27,11 +27,12 @@ TIMES = {
     "RISKSCOPE_HEARTBEAT_SECONDS": "2",
     "RISKSCOPE_STALL_SECONDS": "5",
     "RISKSCOPE_SHARD_SECONDS": "0.05",
+    "RISKSCOPE_CHECKPOINT_SECONDS": "0.2",
     "RISKSCOPE_MAX_ATTEMPTS": "6",
     "RISKSCOPE_LOG_LEVEL": "WARNING",
     "PYTHONPATH": import_path(),
 }
-"""Short times, so that a lost claim is found within a test; shards, so that a decomposition has some."""
+"""Short times, so that a lost claim is found within a test; shards and checkpoints, so that short jobs have some."""
 
 
 class KeptProcess:

@@ -17,7 +17,7 @@ FOLLOWS = {
     "running": {"queued", "succeeded", "failed", "cancelled"},
 }
 """Which event of the life cycle may come after which; nothing comes after an end."""
-OF_RUNNING = {"progress", "cancel_requested"}
+OF_RUNNING = {"progress", "cancel_requested", "resumed"}
 
 
 @dataclass

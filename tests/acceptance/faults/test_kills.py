@@ -17,9 +17,9 @@ FAULTS = (
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(480)
 def test_no_job_is_lost_or_completed_twice_while_everything_fails(place: Place) -> None:
-    report = FaultRun(place, JOBS, FAULTS, seed=6, outage_seconds=3).run(seconds=240)
+    report = FaultRun(place, JOBS, FAULTS, seed=6, outage_seconds=3).run(seconds=300)
     found = report.audit
     assert report.faults.total() == len(FAULTS), "\n".join(report.lines())
     assert (found.jobs, found.lost, found.twice, found.faults_of_the_log) == (JOBS, 0, 0, []), "\n".join(report.lines())
