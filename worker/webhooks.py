@@ -5,6 +5,7 @@ import secrets
 import ssl
 import threading
 import time
+from collections import Counter
 from datetime import UTC, datetime
 from importlib.metadata import version
 
@@ -48,7 +49,7 @@ class WebhookSender:
         self._draining = draining
         self._tls = tls or trust()
         self._lookup = lookup
-        self._calls: list[threading.Thread] = []
+        self._calls: dict[threading.Thread, str] = {}
         self._thread = threading.Thread(target=self._send_for_ever, name="webhooks", daemon=True)
 
     def start(self) -> None:
@@ -73,7 +74,7 @@ class WebhookSender:
 
     def send_due(self) -> list[threading.Thread]:
         """Begin as many calls as are due and as there are senders for; their threads."""
-        self._calls = [thread for thread in self._calls if thread.is_alive()]
+        self._calls = {thread: owner for thread, owner in self._calls.items() if thread.is_alive()}
         free = self._settings.webhook_senders - len(self._calls)
         if free <= 0:
             return []
@@ -81,14 +82,16 @@ class WebhookSender:
             if not WebhookQueue(session).any_due():
                 return []
         with self._database.unit_of_work() as session:
-            due = WebhookQueue(session).claim(free, self._settings.webhook_timeout_seconds + LEASE_SECONDS)
-        begun = [
-            threading.Thread(target=self._send, args=(delivery,), name=delivery.id, daemon=True) for delivery in due
-        ]
-        self._calls += begun
+            lease, busy = self._settings.webhook_timeout_seconds + LEASE_SECONDS, Counter(self._calls.values())
+            due = WebhookQueue(session).claim(free, lease, busy)
+        begun = {
+            threading.Thread(target=self._send, args=(delivery,), name=delivery.id, daemon=True): delivery.owner
+            for delivery in due
+        }
+        self._calls |= begun
         for thread in begun:
             thread.start()
-        return begun
+        return list(begun)
 
     def _send(self, delivery: DueDelivery) -> None:
         named = {"job_id": delivery.job_id, "delivery_id": delivery.id, "attempt": delivery.attempt}

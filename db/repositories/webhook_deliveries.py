@@ -1,9 +1,10 @@
 """Webhook deliveries: written with the end of a job, claimed by whoever sends them, shown to the owner."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import ColumnElement, case, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from db.identifiers import new_id
@@ -52,13 +53,23 @@ class WebhookQueue:
         due = exists().where(WebhookDelivery.status == PENDING, WebhookDelivery.next_attempt_at <= now())
         return bool(self.session.scalar(select(due)))
 
-    def claim(self, limit: int, lease_seconds: float) -> list[DueDelivery]:
-        """The deliveries that have been due longest; each is due again after the lease, should nothing come of it."""
+    def claim(self, limit: int, lease_seconds: float, busy: Mapping[str, int] | None = None) -> list[DueDelivery]:
+        """Due deliveries; each is due again after the lease, should nothing come of it.
+
+        The owners take turns, those later who keep senders `busy` already (how many): an owner whose receivers hang
+        does not hold up the others. Of one owner, what has been due longest comes first.
+        """
+        is_due = (WebhookDelivery.status == PENDING, WebhookDelivery.next_attempt_at <= now())
+        turn: ColumnElement[int] = func.row_number().over(
+            partition_by=WebhookDelivery.owner, order_by=(WebhookDelivery.next_attempt_at, WebhookDelivery.id)
+        )
+        if busy:
+            turn = turn + case(dict(busy), value=WebhookDelivery.owner, else_=0)
+        wanted = select(WebhookDelivery.id).where(*is_due).order_by(turn, WebhookDelivery.next_attempt_at).limit(limit)
+        # In two statements: rows that are counted cannot be locked.
         due = self.session.scalars(
             select(WebhookDelivery)
-            .where(WebhookDelivery.status == PENDING, WebhookDelivery.next_attempt_at <= now())
-            .order_by(WebhookDelivery.next_attempt_at)
-            .limit(limit)
+            .where(WebhookDelivery.id.in_(self.session.scalars(wanted).all()), *is_due)
             .with_for_update(skip_locked=True)
         ).all()
         claimed = []

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from old_schemas import filled, raised
 from sqlalchemy import inspect, select, text
 
 import db.backup
@@ -18,6 +19,7 @@ from db.engine import Database
 from db.job_state import JobStatus
 from db.key_secret import key_secret
 from db.manifest import BackupError, read_manifest
+from db.migrate import schema_is_current
 from db.repositories.api_keys import ApiKeys
 from db.repositories.datasets import Datasets
 from db.repositories.job_events import events_after
@@ -270,6 +272,29 @@ def test_damaged_truncated_or_newer_backup_is_refused_before_anything_is_written
     found = Database(elsewhere)
     assert inspect(found.engine).get_table_names() == []
     found.close()
+
+
+def test_backup_of_an_older_schema_is_restored_at_the_newest(
+    tmp_path: Path,
+) -> None:
+    """On SQLite: what an older schema is to the backup does not hang on the database."""
+    settings = ServiceSettings(data_directory=tmp_path / "old")
+    old = Database(settings)
+    raised(old, "0001")
+    filled(old)
+    old.close()
+    manifest = back_up(settings, tmp_path / "backup")
+    assert (manifest.schema_revision, manifest.rows["jobs"]) == ("0001", 1)
+    assert manifest.missing == ["artefact:datasets/table.parquet"]
+    elsewhere = ServiceSettings(data_directory=tmp_path / "elsewhere")
+    restore(elsewhere, tmp_path / "backup")
+    restored = Database(elsewhere)
+    try:
+        assert schema_is_current(restored)
+        with restored.reading() as session:
+            assert Jobs(session, "local").get("jobs.id") is not None
+    finally:
+        restored.close()
 
 
 def test_failed_load_leaves_no_files(

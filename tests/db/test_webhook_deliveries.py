@@ -20,8 +20,8 @@ from db.types import after
 URL = "https://example.org/hook"
 
 
-def accept(session: Session, url: str | None = URL, max_attempts: int = 1) -> str:
-    job = Jobs(session, "local").accept(
+def accept(session: Session, url: str | None = URL, max_attempts: int = 1, owner: str = "local") -> str:
+    job = Jobs(session, owner).accept(
         kind="fit", spec={}, metadata={}, priority=0, dataset_ids=[], max_attempts=max_attempts, webhook_url=url
     )
     return job.id
@@ -152,6 +152,20 @@ def test_claimed_delivery_is_no_one_elses_until_its_lease_ends_and_the_late_one_
     assert settle(database, again[first[0].id], PENDING, retry=3600)
     with database.reading() as session:
         assert not WebhookQueue(session).any_due()
+
+
+def test_owners_take_turns_however_many_deliveries_one_has(database: Database) -> None:
+    with database.unit_of_work() as session:
+        for owner in ("many",) * 5 + ("few",):
+            end_by_finish(session, accept(session, owner=owner))
+    with database.unit_of_work() as session:
+        queue = WebhookQueue(session)
+        assert [due.owner for due in queue.claim(1, 60)] == ["many"]
+        # One of "many" is under way already.
+        assert [due.owner for due in queue.claim(1, 60, {"many": 1})] == ["few"]
+        first, second = queue.claim(2, 60, {"many": 2, "few": 1})
+        assert first.id < second.id
+        assert len(queue.claim(10, 60, {"many": 3})) == 2
 
 
 def test_redelivery_is_due_at_once_with_every_attempt_before_it(database: Database) -> None:
