@@ -30,11 +30,13 @@ DUMPS = 5
 
 @dataclass(frozen=True)
 class _Contents:
-    """What a dump holds. `files`: the digest that a row keeps of its file, by URI; None where it keeps none."""
+    """What a dump holds. `files`: the digest that a row keeps of its file, by URI; None where it keeps none.
+    `active`: jobs that wait or run, and may have a checkpoint."""
 
     revision: str
     rows: dict[str, int]
     files: dict[str, str | None]
+    active: list[str]
 
 
 def back_up(settings: ServiceSettings, target: Path) -> Manifest:
@@ -72,7 +74,11 @@ def _written(database: Database, settings: ServiceSettings, target: Path) -> Man
         missing = _copy(store, target / ARTEFACTS, contents.files, copied)
         if not missing:
             break
-    for uri in copied.keys() - contents.files.keys():
+    # Checked by whoever goes on from one; without it, or with half of one, the attempt begins anew.
+    checkpoints = [SCHEME + store.checkpoint(job).relative_to(store.root).as_posix() for job in contents.active]
+    kept = contents.files | dict.fromkeys(checkpoints)
+    _copy(store, target / ARTEFACTS, kept, copied)
+    for uri in copied.keys() - kept.keys():
         del copied[uri]
         (target / _path(uri)).unlink()
     files = {dump.name: digest_of(dump)} | {_path(uri): digest for uri, digest in sorted(copied.items())}
@@ -91,7 +97,7 @@ def _written(database: Database, settings: ServiceSettings, target: Path) -> Man
         rows=contents.rows,
         files=files,
         missing=sorted(missing),
-        damaged=sorted(uri for uri, digest in copied.items() if contents.files[uri] not in (None, digest.sha256)),
+        damaged=sorted(uri for uri, digest in copied.items() if kept[uri] not in (None, digest.sha256)),
     )
 
 
@@ -132,7 +138,8 @@ def _contents(connection: Connection) -> _Contents:
         files |= _digests(result.get("files", {}))
         if "file" in result:
             files[result["file"]] = None
-    return _Contents(revision, rows, files)
+    active = connection.scalars(text("SELECT id FROM jobs WHERE status IN ('queued', 'running')"))
+    return _Contents(revision, rows, files, list(active))
 
 
 def _decoded(value: Any) -> dict[str, Any]:

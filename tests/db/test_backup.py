@@ -84,6 +84,8 @@ def service(storage_settings: ServiceSettings, database: Database) -> Service:
         attempt = claimed(session, jobs["succeeded"])
         JobQueue(session).finish(jobs["succeeded"], attempt, JobStatus.SUCCEEDED, result={"files": predictions})
         claimed(session, jobs["running"])
+        for job in ("succeeded", "running"):
+            stored(store, f"checkpoints/{jobs[job]}.safetensors", job.encode())
         claimed(session, jobs["cancelling"])
         Jobs(session, "local").request_cancel(jobs["cancelling"])
         described: dict[str, Any] = {"digest": "d", "manifest": {}, "risks": {}, "bounds": [], "dataset_ids": []}
@@ -132,8 +134,8 @@ def test_restored_service_has_the_same_rows_files_and_keys(
     manifest = back_up(service.settings, tmp_path / "backup")
     assert (manifest.missing, manifest.damaged, manifest.key_secret) == ([], [], "file")
     assert manifest.rows["jobs"] == 4
-    # No file that no row names: nothing of an attempt that runs.
-    assert sum("artefacts/" in name for name in manifest.files) == 3
+    # Nothing that no row names, but the checkpoint of a job that goes on.
+    assert sum("artefacts/" in name for name in manifest.files) == 4
     assert restore(elsewhere, tmp_path / "backup") == manifest
     found = open_database(elsewhere)
     after = rows(found)
@@ -141,7 +143,7 @@ def test_restored_service_has_the_same_rows_files_and_keys(
     assert contents(elsewhere.artefact_directory) == {
         name: content
         for name, content in contents(service.store.root).items()
-        if name not in ("jobs/job_3/1/unfinished", "staging/file")
+        if name not in ("jobs/job_3/1/unfinished", f"checkpoints/{service.jobs['succeeded']}.safetensors")
     }
     with found.reading() as session:
         key = ApiKeys(session).authenticate(service.secret, key_secret(elsewhere))
