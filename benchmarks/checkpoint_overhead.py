@@ -1,7 +1,7 @@
-"""What checkpoints cost a fit: the same fits with none and with a file every second, ten times as often as by default.
+"""What checkpoints cost a fit: the same fits with none and with a file every few seconds.
 
-    OMP_NUM_THREADS=1 python benchmarks/checkpoint_overhead.py             # some minutes; prints a Markdown table
-    OMP_NUM_THREADS=1 python benchmarks/checkpoint_overhead.py --rounds 9
+    OMP_NUM_THREADS=1 python benchmarks/checkpoint_overhead.py             # a minute; prints a Markdown table
+    OMP_NUM_THREADS=1 python benchmarks/checkpoint_overhead.py --rounds 9 --seconds 1
 
 Both sides take turns in one process, whole fits, one thread. The ratio is of the medians of processor time over the
 rounds; "share" is the time by the clock that the fit spent in offering, making and writing states, over its whole time,
@@ -28,26 +28,25 @@ from models.randomness import Randomness
 from models.targets.cosine_ridge import CosineRidge
 from worker.checkpoints import CheckpointFile, identity
 
-SECONDS = 1.0
 CASES: tuple[tuple[str, Learner, HypothesisSpace], ...] = (
-    ("adam, batch", Adam(kind="adam", steps=40_000), TwoLayer(kind="two_layer", width=128)),
-    ("adam, autograd", Adam(kind="adam", steps=3_000, weight_decay=0.0), Deep(kind="deep", width=128)),
+    ("adam, batch", Adam(kind="adam", steps=3_000), TwoLayer(kind="two_layer", width=128)),
+    ("adam, autograd", Adam(kind="adam", steps=400, weight_decay=0.0), Deep(kind="deep", width=128)),
     (
         "stochastic gradient descent",
-        StochasticGradientDescent(kind="stochastic_gradient_descent", steps=15_000),
+        StochasticGradientDescent(kind="stochastic_gradient_descent", steps=4_000),
         TwoLayer(kind="two_layer", width=32),
     ),
-    ("l-bfgs", Lbfgs(kind="lbfgs", steps=600, validation_fraction=0.0), TwoLayer(kind="two_layer", width=256)),
+    ("l-bfgs", Lbfgs(kind="lbfgs", steps=80, validation_fraction=0.0), TwoLayer(kind="two_layer", width=256)),
 )
 
 
 class Timed:
     """Checkpoints in a file, and the time that they took by the clock."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, seconds: float) -> None:
         self.seconds = 0.0
         self.written = 0
-        self._file = CheckpointFile(path, 1, identity({}, "cpu"), SECONDS, lambda: False)
+        self._file = CheckpointFile(path, 1, identity({}, "cpu"), seconds, lambda: False)
 
     def resumed(self) -> State | None:
         """Always from the beginning."""
@@ -77,14 +76,16 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--seconds", type=float, default=10.0, help="between two files; 10 is the default of workers")
+    options = parser.parse_args()
+    rounds = options.rounds
     print("| learner | parameters | fit, s of processor | files a fit | ms a file | share, % | ratio |")
     print("|---|---|---|---|---|---|---|")
     for name, learner, space in CASES:
         without, with_file, share, written, milliseconds = [], [], [], [], []
         for seed in range(rounds):
             with tempfile.TemporaryDirectory() as directory:
-                timed = Timed(Path(directory) / "job.safetensors")
+                timed = Timed(Path(directory) / "job.safetensors", options.seconds)
                 without.append(fit_times(learner, space, seed, NO_CHECKPOINTS)[0])
                 processor, clock = fit_times(learner, space, seed, timed)
             with_file.append(processor)

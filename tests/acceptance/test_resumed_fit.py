@@ -105,7 +105,7 @@ def test_killed_and_drained_workers_leave_the_model_of_an_undisturbed_fit(place:
     killed, drained = (event.data for event in place.events(job_id, "resumed"))
     assert 0 < killed["step"] < drained["step"] < drained["total"]
     assert (killed["attempt"], handed_back.data["attempt"], drained["attempt"]) == (2, 2, 3)
-    assert not checkpoint.exists()
+    place.until(lambda: not checkpoint.exists())
 
     undisturbed = place.accept()
     place.until(lambda: place.job(undisturbed).status == JobStatus.SUCCEEDED)
