@@ -2,6 +2,7 @@
 
 from models.bounds import MOST_FITTED
 from models.hypothesis_spaces.base import HypothesisSpace
+from models.large_samples import BLOCK_ROWS, streamed_numbers
 from models.learners.base import Learner
 from models.plan import Plan
 from models.risks import EVALUATION_BLOCK
@@ -60,12 +61,17 @@ def fit_plan(
     parameters = space.parameter_count(input_dimension, output_dimension)
     per_row = space.flops_per_row(input_dimension, output_dimension)
     activations = activations_of_a_row(space, input_dimension, output_dimension)
-    rows_at_once = sample_size if space.linear else learner.rows_at_once(sample_size)
+    rows_at_once, solver = learner.rows_at_once(sample_size), 0
+    if space.linear:
+        streams = learner.streams(sample_size, space.feature_count(input_dimension))
+        rows_at_once = BLOCK_ROWS if streams else sample_size
+        solver = streamed_numbers(space.feature_count(input_dimension)) if streams else 0
     columns, batched = input_dimension + output_dimension, learner.batched_runs(space, sample_size)
     numbers = (
         2 * columns * (sample_size + test_size)
         + 4 * parameters * max(1, batched)
         + 3 * activations * (rows_at_once + min(EVALUATION_BLOCK, max(sample_size, test_size)))
+        + solver
         + SIGN_DRAWS * (activations + input_dimension + EVALUATION_BLOCK)
     )
     flops = learner.flops(space, sample_size, input_dimension, output_dimension)

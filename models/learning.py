@@ -39,7 +39,8 @@ def learn(
     space = space.for_sample(sample.size, standardised=scale)
     inputs = standardisation(sample.inputs) if scale else identity_scaling(sample.inputs.shape[1])
     outputs = standardisation(sample.labels) if scale else identity_scaling(sample.labels.shape[1])
-    scaled = Sample(inputs.apply(sample.inputs), outputs.apply(sample.labels)).to(dtype, device)
-    fitted = learner.fit(space, scaled, randomness, advance, start, checkpoints)
+    # A sample that nothing scales is not copied: it may be most of the memory.
+    scaled = Sample(inputs.apply(sample.inputs), outputs.apply(sample.labels)) if scale else sample
+    fitted = learner.fit(space, scaled.to(dtype, device), randomness, advance, start, checkpoints)
     parameters = {name: value.detach().cpu() for name, value in fitted.parameters.items()}
     return LearnedModel(space, parameters, inputs, outputs, output_range), fitted

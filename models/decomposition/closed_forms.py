@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from models.arrays import Parameters
-from models.decomposition.nested_features import HELD_FEATURES, NestedFeatures
+from models.decomposition.nested_features import NestedFeatures
 from models.gradient_flow import linear_trajectory
 from models.hypothesis_spaces.base import LinearSpace
 from models.learners.base import Learner
@@ -14,7 +14,7 @@ from models.learners.gradient_descent import GradientDescent
 from models.learners.least_squares import LeastSquares
 from models.learners.ridge import Ridge
 from models.linear_grid.products import symmetric_product
-from models.linear_grid.rows import HeldRows
+from models.linear_grid.rows import HELD_FEATURES, HeldRows
 from models.linear_grid.spectrum import Spectrum, spectrum_of_gram, spectrum_of_rows
 from models.samples import Sample
 

@@ -7,14 +7,12 @@ import torch
 
 from models.arrays import Features, Inputs, Parameters
 from models.hypothesis_spaces.base import LinearSpace
-from models.linear_grid.rows import ComputedRows, HeldRows, Rows
+from models.linear_grid.rows import HELD_FEATURES, ComputedRows, HeldRows, Rows
 from models.samples import Sample
 
 PROBE_ROWS = 64
 NESTED = 1e-12
 """Largest difference from the widest width's features, relative to the largest feature."""
-HELD_FEATURES = 2**27
-"""Numbers of a sample's features that are kept; beyond, they are computed again at each reading."""
 BLOCK_ROWS = 4_096
 
 

@@ -89,6 +89,10 @@ class Learner(Kind, ABC):
         """Networks that one fit trains together in models.batched_training, for the plan; 0: it does not."""
         return 0
 
+    def streams(self, sample_size: int, features: int) -> bool:
+        """Whether a linear space's n m features are computed in blocks and never held together."""
+        return False
+
     def rows_at_once(self, sample_size: int) -> int:
         """Rows whose activations are held at the same time outside linear spaces, for the plan's memory."""
         return sample_size

@@ -10,6 +10,7 @@ from models.arrays import Features, Labels, Parameters
 from models.checkpoints import NO_CHECKPOINTS, Checkpoints
 from models.closed_form import refusal_outside_linear_spaces, solved
 from models.hypothesis_spaces.base import HypothesisSpace
+from models.large_samples import is_streamed, streamed_operations
 from models.learners.base import Advance, Details, Fitted, Learner
 from models.least_squares import ridge_solution
 from models.randomness import Randomness
@@ -29,6 +30,7 @@ class Ridge(Learner):
     Penalty 0 gives the least-squares solution of smallest norm, which interpolates where m >= n. Without a `penalty`
     the one that `criterion` finds best is taken from the path: 25 penalties between 1e-10 and 100 times the
     largest eigenvalue of Phi^T Phi / n, evenly spaced in the logarithm. The start matters only for its frozen features.
+    Where n m features are too many to hold and the penalty is named, `models.large_samples` computes them in blocks.
     Solved in float64: float32 carries too few digits of Gram matrices and would be slower by decompositions of Phi.
 
     `details` names the penalty used, the solver, and the `path`: at each penalty the empirical risk, |a|^2, the
@@ -75,7 +77,7 @@ class Ridge(Learner):
         checkpoints: Checkpoints = NO_CHECKPOINTS,
     ) -> Fitted:
         """Solve. One step; raises NumericalFailure where a feature is not finite."""
-        details: Details = {}
+        details: Details = {} if self.penalty is None else {"penalty": self.penalty}
 
         def solve(features: Features, labels: Labels) -> Tensor:
             path: list[RidgePathPoint] = []
@@ -90,8 +92,18 @@ class Ridge(Learner):
                 details["path"] = [point.record() for point in path]
             return solution
 
-        parameters, point = solved(space, sample, randomness, advance, start, "float64", solve)
+        streamed, remark = self._streamed_penalty, details.update
+        parameters, point = solved(space, sample, randomness, advance, start, "float64", solve, remark, streamed)
         return Fitted(parameters, (point,), details)
+
+    @property
+    def _streamed_penalty(self) -> float | None:
+        """The penalty where no path is asked for, which needs all features at once."""
+        return None if self.path else self.penalty
+
+    def streams(self, sample_size: int, features: int) -> bool:
+        """With a penalty of its own and no path."""
+        return self._streamed_penalty is not None and is_streamed(sample_size, features)
 
     def _needs_path(self, sample_size: int, width: int) -> bool:
         if self.penalty is None or self.path is not None:
@@ -101,6 +113,8 @@ class Ridge(Learner):
     def flops(self, space: HypothesisSpace, sample_size: int, input_dimension: int, output_dimension: int) -> float:
         """Features, Gram matrix and factorisation; about ten times that with the path."""
         width = space.feature_count(input_dimension)
+        if self.streams(sample_size, width):
+            return streamed_operations(sample_size, width, space.flops_per_row(input_dimension, output_dimension))
         small, large = sorted((sample_size, width))
         solve = 2.0 * large * small**2 + small**3
         if self._needs_path(sample_size, width):

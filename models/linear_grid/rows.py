@@ -12,6 +12,9 @@ from models.arrays import Features, Labels
 
 Block = tuple[Features, Labels]
 
+HELD_FEATURES = 2**27
+"""Numbers of a sample's features that are kept; beyond, they are computed again at each reading."""
+
 
 @runtime_checkable
 class Rows(Protocol):

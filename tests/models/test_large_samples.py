@@ -1,0 +1,100 @@
+"""Fits whose features are computed in blocks: those of the dense path, and a plan that knows it."""
+
+import pytest
+import torch
+
+from models.experiments.decompose_error import DecomposeError
+from models.experiments.fit import Fit
+from models.hypothesis_spaces.random_features import RandomFeatures
+from models.large_samples import streamed_solution
+from models.learners.least_squares import LeastSquares
+from models.learners.ridge import Ridge
+from models.randomness import Randomness
+from models.samples import Sample
+
+LEARNERS = {"kind": "least_squares"}, {"kind": "ridge", "penalty": 1e-4}
+MODULES = ("models.large_samples", "models.decomposition.nested_features")
+
+
+def in_blocks(monkeypatch):
+    """Features are too many to hold from 2,000 numbers on."""
+    for module in MODULES:
+        monkeypatch.setattr(f"{module}.HELD_FEATURES", 2_000)
+
+
+def fit_of(context, learner, feature="tanh"):
+    spec = {
+        "kind": "fit",
+        "data": {"kind": "target", "target": {"kind": "cosine_ridge"}, "dimension": 10, "noise": 0.1},
+        "hypothesis_space": {"kind": "random_features", "width": 40, "feature": feature},
+        "learner": learner,
+        "sample_size": 3_000,
+        "test_size": 500,
+        "bounds": "none",
+    }
+    return Fit.model_validate(spec).run(context).summary
+
+
+@pytest.mark.parametrize("feature", ["tanh", "relu"])
+@pytest.mark.parametrize("learner", LEARNERS, ids=lambda learner: learner["kind"])
+def test_a_fit_in_blocks_is_the_dense_fit(context, monkeypatch, learner, feature):
+    dense = fit_of(context, learner, feature)
+    in_blocks(monkeypatch)
+    streamed = fit_of(context, learner, feature)
+    assert streamed["training"]["details"]["solver"].startswith("streamed")
+    assert not dense["training"]["details"]["solver"].startswith("streamed")
+    for name in ("trained", "trained_empirical", "generalization_gap"):
+        assert streamed["risks"][name]["value"] == pytest.approx(dense["risks"][name]["value"], rel=1e-6), name
+    assert streamed["training"]["curve"][0]["empirical_risk"] == pytest.approx(
+        dense["training"]["curve"][0]["empirical_risk"], rel=1e-9
+    )
+
+
+@pytest.mark.parametrize("penalty", [0.0, 1e-3])
+def test_dependent_features_are_solved_by_a_triangle_of_all_rows(penalty):
+    space = RandomFeatures(kind="random_features", width=120, feature="cosine")
+    drawn = space.draw(1, 2, Randomness(0), torch.float64)
+    inputs = torch.rand(6_000, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    noise = torch.randn(6_000, 2, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    sample = Sample(inputs, torch.exp(inputs) + 0.1 * noise)
+    found, how = streamed_solution(space, drawn, sample, penalty)
+    learner = Ridge(kind="ridge", penalty=penalty) if penalty else LeastSquares(kind="least_squares")
+    dense = learner.fit(space, sample, Randomness(0), lambda step, steps: None, drawn).parameters["coefficients"]
+    assert (how["solver"] == "streamed qr") == (penalty == 0)
+    features = space.features(drawn, inputs)
+    # Singular values at the cutoff count in one and not in the other.
+    torch.testing.assert_close(features @ found, features @ dense, rtol=0.0, atol=1e-6)
+
+
+def test_a_decomposition_in_blocks_is_the_dense_one(context, monkeypatch):
+    spec = DecomposeError.model_validate(
+        {
+            "kind": "decompose_error",
+            "data": {"kind": "target", "target": {"kind": "cosine_ridge"}, "dimension": 10, "noise": 0.1},
+            "hypothesis_space": {"kind": "random_features", "feature": "tanh"},
+            "learner": {"kind": "ridge", "penalty": 1e-4},
+            "widths": [10, 40],
+            "sample_sizes": [300, 3_000],
+            "seeds": 2,
+            "test_size": 500,
+            "reference": {"effort": "quick"},
+        }
+    )
+    dense = spec.run(context).decompositions
+    in_blocks(monkeypatch)
+    for streamed, cell in zip(spec.run(context).decompositions, dense, strict=True):
+        for name, term in cell.risk_terms.items():
+            assert streamed.risk_terms[name].value == pytest.approx(term.value, rel=1e-6, abs=1e-9)
+
+
+def test_the_plan_of_a_million_rows_holds_no_features():
+    def plan(learner):
+        data = {"kind": "target", "target": {"kind": "cosine_ridge"}, "dimension": 50}
+        space = {"kind": "random_features", "width": 2000}
+        spec = {"kind": "fit", "data": data, "hypothesis_space": space, "learner": learner, "sample_size": 10**6}
+        return Fit.model_validate(spec | {"test_size": 10_000}).plan({})
+
+    features = 8 * 2000 * 10**6
+    for learner in ({"kind": "least_squares"}, {"kind": "ridge", "penalty": 1e-6}):
+        assert plan(learner).peak_memory_bytes < 0.15 * features
+    assert plan({"kind": "ridge"}).peak_memory_bytes > features
