@@ -97,9 +97,12 @@ class RandomFeatureApproximation(Bound):
 
 def limit_kernel(space: RandomFeatures, subject: BoundSubject) -> KernelName | None:
     """The kernel of known norms that k_m tends to, on the raw inputs; None where it is another."""
-    if subject.scaled_from_sample:
-        return None
-    root = math.sqrt(subject.training.inputs.shape[1])
+    return None if subject.scaled_from_sample else kernel_of_limit(space, subject.training.inputs.shape[1])
+
+
+def kernel_of_limit(space: RandomFeatures, dimension: int) -> KernelName | None:
+    """The same on inputs of this dimension as they are."""
+    root = math.sqrt(dimension)
     if space.feature in WAVES and space.weight_law == "gaussian" and (space.has_bias or space.feature == "fourier"):
         return "gaussian" if space.bandwidth is None or math.isclose(space.bandwidth, root) else None
     return "arc_cosine" if space.feature == "relu" and space.weight_law == "sphere" and space.has_bias else None
