@@ -2,7 +2,8 @@
 
     OMP_NUM_THREADS=1 python benchmarks/approximation_rates.py        # two to six minutes; prints Markdown
 
-The target e^{-|x - c|^2 / (2 s^2)}, s = 0.3, is smooth and in the Barron space in every dimension. A mesh must fill the cube.
+The target e^{-|x - c|^2 / (2 s^2)}, s = 0.3, is smooth and in the Barron space in every dimension.
+A mesh must fill the cube.
 """
 
 import time
@@ -34,12 +35,16 @@ def measured(dimension: int, space: dict[str, str], widths: tuple[int, ...]) -> 
     local = ", ".join(f"{one['value']:.2f}" for one in found["local_exponents"])
     promised = "" if theory is None else f"{theory['exponent']:.2f}"
     spent = time.perf_counter() - started
-    return f"| {dimension} | {space['kind']} | {widths[0]} to {widths[-1]} | {told} | {local} | {promised} | {spent:.0f} |"
+    return (
+        f"| {dimension} | {space['kind']} | {widths[0]} to {widths[-1]} | {told} | {local} | {promised} | {spent:.0f} |"
+    )
 
 
 def main() -> None:
     """Print the table."""
-    print("| d | space | m | fitted exponent (95 %) | between neighbours | promised | s |\n|---|---|---|---|---|---|---|")
+    print(
+        "| d | space | m | fitted exponent (95 %) | between neighbours | promised | s |\n|---|---|---|---|---|---|---|"
+    )
     for dimension, widths in WIDTHS.items():
         print(measured(dimension, {"kind": "piecewise_linear"}, widths), flush=True)
         print(measured(dimension, {"kind": "two_layer"}, NETWORK_WIDTHS), flush=True)

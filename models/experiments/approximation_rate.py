@@ -13,8 +13,8 @@ from models.data import TargetData
 from models.decomposition.reference_training import BUDGETS, ReferenceSearch
 from models.decomposition.setting import DecompositionSetting
 from models.errors import refuse
+from models.experiments._several import Spaces
 from models.experiments.base import Experiment, ExperimentResult
-from models.experiments.decompose_error import Spaces
 from models.hypothesis_spaces import HypothesisSpace
 from models.plan import Plan, TableShape
 from models.problems import SyntheticProblem

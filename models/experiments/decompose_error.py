@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from models.assumptions import Assumption
 from models.data import Data, DatasetData, TargetData
@@ -16,9 +16,10 @@ from models.decomposition.table_decomposition import decompose_table, table_plan
 from models.decomposition.table_grid import TableSetting
 from models.decomposition.target_decomposition import decompose_target
 from models.errors import AssumptionFailed, InvalidData, refuse
+from models.experiments._several import Learners, Spaces
 from models.experiments.base import Experiment, ExperimentResult
-from models.hypothesis_spaces import AnyHypothesisSpace, HypothesisSpace
-from models.learners import AnyLearner, Learner
+from models.hypothesis_spaces import HypothesisSpace
+from models.learners import Learner
 from models.plan import Plan, TableShape
 from models.problems import SyntheticProblem
 from models.randomness import Randomness
@@ -29,22 +30,6 @@ FEWEST_SEEDS = 8
 """From so many on a first error bar may decide whether seeds are added."""
 MAX_UNITS = 20_000
 """Functions to train, with every fold: spaces x widths x sample sizes x seeds."""
-
-
-def _one_or_several(value: Any) -> str:
-    return "several" if isinstance(value, list | tuple) else "one"
-
-
-Spaces = Annotated[
-    Annotated[AnyHypothesisSpace, Tag("one")]
-    | Annotated[tuple[AnyHypothesisSpace, ...], Field(min_length=1, max_length=8), Tag("several")],
-    Discriminator(_one_or_several),
-]
-Learners = Annotated[
-    Annotated[AnyLearner, Tag("one")]
-    | Annotated[tuple[AnyLearner, ...], Field(min_length=1, max_length=8), Tag("several")],
-    Discriminator(_one_or_several),
-]
 
 
 class DecomposeError(Experiment):
