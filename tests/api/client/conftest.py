@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from api.cli import app as app_of_commands
 from api.client import RiskscopeClient
+from api.client.documents.jobs import JobLinks
 from db.settings import ServiceSettings
 
 
@@ -101,9 +102,9 @@ class Answers:
 def job_document() -> Callable[..., dict[str, Any]]:
     """A job as the service would answer it."""
     times = {"created_at": "2026-01-01T00:00:00Z", "started_at": None, "finished_at": None, "cancel_requested_at": None}
-    links = dict.fromkeys(("self", "events", "result", "cancel", "retry", "report", "decompositions"), "/")
+    links = dict.fromkeys(JobLinks.model_fields, "/")
     fixed = {"id": "job_1", "object": "job", "kind": "fit", "spec": {}, "priority": 0, "progress": None, "attempt": 0}
-    fixed |= times | {"metadata": {}, "model_ids": [], "links": links}
+    fixed |= times | {"metadata": {}, "model_ids": [], "webhook": None, "links": links}
     return lambda status="queued", error=None: {**fixed, "status": status, "error": error}
 
 
