@@ -43,9 +43,10 @@ _OPERATOR = re.compile(
 )
 _OTHERWISE = {
     "&#x0002A;": "&#x02217;",
+    "<mo>&#x0005E;</mo>": '<mo stretchy="false">&#x002C6;</mo>',
     '<mo stretchy="false">&#x0007C;': '<mo stretchy="false" lspace="0" rspace="0">&#x0007C;',
 }
-"""What a browser would set otherwise than TeX does: the star of f^*, which fonts raise once more, and bars' spaces."""
+"""What a browser would set otherwise than TeX does: the star of f^*, which fonts raise once more, hats, bars."""
 
 
 def _spaced(operator: re.Match[str]) -> str:

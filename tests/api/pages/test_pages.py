@@ -93,13 +93,24 @@ def test_asset_is_kept_for_ever_and_another_digest_is_not_here(client: Any) -> N
 
 
 def test_licence_stands_beside_every_vendored_library() -> None:
-    vendored = [path for name, path in assets().paths.items() if name.startswith("vendor/")]
+    vendored = {name: path for name, path in assets().paths.items() if name.startswith("vendor/")}
+    font = vendored.pop("vendor/noto-sans-math.woff2")
+    assert "SIL OPEN FONT LICENSE Version 1.1" in font.with_suffix(".LICENSE").read_text(encoding="utf-8")
     assert len(vendored) == 2
-    for path in vendored:
+    for path in vendored.values():
         licence = path.with_name(path.name.split(".")[0] + ".LICENSE")
         assert "Permission to use, copy, modify" in licence.read_text(encoding="utf-8")
         version = re.search(r"v(\d+\.\d+\.\d+)", path.read_text(encoding="utf-8")[:200])
         assert version is not None
+
+
+def test_font_of_formulas_is_served_to_the_catalogue_alone(client: Any) -> None:
+    style = assets().url("css/formulas.css")
+    assert [address for address in PAGES if style in client.get(address).text] == ["/catalogue"]
+    (name,) = re.findall(r'url\("\.\./([^"]+)"\)', client.get(style).text)
+    answer = client.get(assets().url(name))
+    assert answer.headers["content-type"] == "font/woff2"
+    assert answer.content[:4] == b"wOF2"
 
 
 def test_first_page_is_under_300_kilobytes(client: Any) -> None:
