@@ -3,6 +3,7 @@
 import { all, get, send } from "../core/api.js";
 import { announce, element, fill, freshId } from "../core/dom.js";
 import { bytes, count, number } from "../core/format.js";
+import { csvOptions } from "./csv_options.js";
 
 const ROLES = { feature: "input", category: "input, category", target: "target", class: "target, class", ignored: "not used" };
 const NAMES = ["dataset_id", "target_columns", "feature_columns", "category_columns"];
@@ -68,7 +69,7 @@ function preview(dataset, rows, roles) {
 
 function dropZone(take) {
   const id = freshId("file");
-  const input = element("input", { type: "file", id, class: "visually-hidden", accept: ".csv,.parquet,.arrow,.feather,.ndjson,.jsonl,.npz" });
+  const input = element("input", { type: "file", id, class: "visually-hidden", accept: ".csv,.tsv,.parquet,.arrow,.arrows,.ipc,.feather,.ndjson,.jsonl,.npz" });
   const zone = element("label", { class: "drop", for: id }, element("strong", {}, "Drop a table here"), element("span", { class: "hint" }, "or choose a file: CSV, Parquet, Arrow, NDJSON, NPZ"));
   const over = (on) => (event) => {
     event.preventDefault();
@@ -97,7 +98,9 @@ export function datasetControl(schema, value, pointer) {
   const select = element("select", { id: freshId("dataset"), "data-pointer": `${pointer}/dataset_id` });
   const wrong = element("p", { class: "wrong", id: `${select.id}-wrong` });
   const table = element("div");
-  const node = element("div", { class: "dataset wide" }, dropZone(upload), element("div", { class: "field" }, element("label", { for: select.id }, "Or a table that is here"), select, wrong), status, table);
+  let file = null;
+  const reading = csvOptions(() => file && upload(file));
+  const node = element("div", { class: "dataset wide" }, dropZone(upload), reading.node, element("div", { class: "field" }, element("label", { for: select.id }, "Or a table that is here"), select, wrong), status, table);
   const names = NAMES.filter((name) => name in schema.properties);
   // Until the table is here, what was given stands.
   const read = () => (dataset ? members(dataset, roles) : Object.fromEntries(names.filter((name) => name in (value ?? {})).map((name) => [name, value[name]])));
@@ -134,12 +137,14 @@ export function datasetControl(schema, value, pointer) {
     }
   }
 
-  async function upload(file) {
+  async function upload(chosen) {
+    file = chosen;
     fill(table);
     status.textContent = `Uploading ${file.name}, ${bytes(file.size)}…`;
     await guarded(async () => {
       const body = new FormData();
       body.append("file", file);
+      reading.append(body);
       const uploaded = await (await send("/v1/datasets", { method: "POST", body })).json();
       await list(uploaded.id);
       await show(uploaded);
