@@ -71,4 +71,6 @@ def reference(key: str) -> str:
     """The entry `key` of references.bib in one line: authors, title, where, year. Raises KeyError."""
     fields = dict(re.findall(r"^\s*(\w+)\s*=\s*\{(.*?)\},?\s*$", _bibliography()[key], flags=re.MULTILINE))
     where = fields.get("journal") or fields.get("booktitle") or fields.get("publisher") or fields.get("note", "")
-    return ". ".join(part for part in (fields["author"], fields["title"], where, fields["year"]) if part) + "."
+    parts = (fields["author"], fields["title"], where, fields["year"])
+    # BibTeX writes a dash of pages as two, and an initial ends with its own point.
+    return ". ".join(part.replace("--", "–").rstrip(".") for part in parts if part) + "."
