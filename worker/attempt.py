@@ -70,6 +70,10 @@ class Attempt:
             except BrokenPipeError:
                 child.end()
                 continue
+            except BaseException:
+                # Nobody else knows of it: on a full disk it would wait for ever.
+                child.end()
+                raise
             self._child = child
             return
         raise RuntimeError("no child could be started")

@@ -61,7 +61,7 @@ class GradientSteps(Learner):
     kind: Literal["gradient_steps"] = "gradient_steps"
     steps: int
 
-    def fit(self, space, sample, randomness, advance, start=None):
+    def fit(self, space, sample, randomness, advance, start=None, checkpoints=None):
         features = space.features(start, sample.inputs)
         gram = features.T @ features / sample.size
         step_size = 0.5 / torch.linalg.eigvalsh(gram)[-1]
@@ -81,7 +81,7 @@ class MinimumNorm(Learner):
 
     kind: Literal["minimum_norm"] = "minimum_norm"
 
-    def fit(self, space, sample, randomness, advance, start=None):
+    def fit(self, space, sample, randomness, advance, start=None, checkpoints=None):
         features = space.features(start, sample.inputs)
         return Fitted({**start, "coefficients": torch.linalg.pinv(features) @ sample.labels})
 
