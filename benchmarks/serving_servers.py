@@ -159,7 +159,8 @@ def start(server: Server, rows: np.ndarray, expected: np.ndarray) -> None:
                 break
             time.sleep(0.02)
             continue
-        np.testing.assert_allclose(found, expected, rtol=1e-9)
+        # The hypothesis is computed in float32, and how sums are ordered depends on the batch.
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
         server.first_answer_seconds = time.perf_counter() - began
         return
     raise RuntimeError(f"{server.name} did not start")
