@@ -1,6 +1,7 @@
 """The prediction service and its peers as processes: how each is started, asked, and ended."""
 
 import contextlib
+import json
 import os
 import subprocess
 import time
