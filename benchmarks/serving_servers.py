@@ -161,7 +161,7 @@ def start(server: Server, rows: np.ndarray, expected: np.ndarray) -> None:
             time.sleep(0.02)
             continue
         # The hypothesis is computed in float32, and how sums are ordered depends on the batch.
-        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
         server.first_answer_seconds = time.perf_counter() - began
         return
     raise RuntimeError(f"{server.name} did not start")

@@ -33,8 +33,7 @@ GRID = {
 OF_TABLE = GRID | {
     "data": {"kind": "dataset", "dataset_id": "ds_0", "target_columns": ["y"]},
     "widths": [4, 2],
-    "sample_sizes": [8, 16],
-    "seeds": 1,
+    "sample_sizes": [8, 16, 24],
     "folds": 3,
 }
 LONG_GRID = GRID | {"learner": [{"kind": "ridge"}, {"kind": "stochastic_gradient_descent", "steps": 1_000_000}]}
