@@ -91,7 +91,7 @@ def _document(header: bytes, in_json: bool) -> dict[str, Any]:
 
 
 def _rows(values: Mapping[str, NDArray[Any]], count: int, schema: InputSchema) -> ModelRows:
-    numbers = values.get(NUMBERS, np.empty(0)).astype(np.float64).reshape(count, len(schema.numbers))
+    numbers = values.get(NUMBERS, np.empty(0)).astype(np.float64, copy=False).reshape(count, len(schema.numbers))
     place = unusable_number(numbers, schema)
     if place is not None:
         element = place[0] * len(schema.numbers) + place[1]
