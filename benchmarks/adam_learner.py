@@ -25,7 +25,7 @@ from models.catalogue import parse_experiment
 from models.early_stopping import Trained
 from models.hypothesis_spaces.two_layer import TwoLayer
 from models.learners.adam import Adam
-from models.optimisation import Opening, opened
+from models.optimisation import Opening, opened, unwatched
 from models.problems import SyntheticProblem
 from models.randomness import Randomness
 from models.risks import risk
@@ -38,19 +38,17 @@ SIDES = ("one after another", "portable", "compiled")
 Fit = Callable[[Opening, Randomness], Trained[float]]
 
 
-def ignore(step: int, total: int) -> None:
-    """No progress is shown."""
-
-
 def sides(learner: Adam, space: TwoLayer) -> dict[str, Fit]:
     """By name."""
     return dict(
         zip(
             SIDES,
             (
-                lambda opening, randomness: learner.train_one_after_another(opening, randomness, ignore),
-                lambda opening, randomness: learner.train_together(space, opening, randomness, ignore, compiled=False),
-                lambda opening, randomness: learner.train_together(space, opening, randomness, ignore),
+                lambda opening, randomness: learner.train_one_after_another(opening, randomness, unwatched),
+                lambda opening, randomness: learner.train_together(
+                    space, opening, randomness, unwatched, compiled=False
+                ),
+                lambda opening, randomness: learner.train_together(space, opening, randomness, unwatched),
             ),
             strict=True,
         )

@@ -28,6 +28,7 @@ from models.learners.adam import Adam
 from models.learners.path_norm import PathNorm
 from models.learners.ridge import Ridge
 from models.learning import label_range, learn
+from models.optimisation import unwatched
 from models.problems import SyntheticProblem
 from models.randomness import Randomness
 from models.targets.planted_two_layer import PlantedTwoLayer
@@ -91,7 +92,7 @@ def evaluated(space: HypothesisSpace, learner: Learner, size: int, noise: float)
         learner,
         training,
         randomness.child("learning"),
-        lambda step, total: None,
+        unwatched,
         scale_by_default=False,
         output_range=label_range(training),
     )

@@ -23,6 +23,7 @@ from models.learners.adam import Adam
 from models.learners.base import Learner
 from models.learners.lbfgs import Lbfgs
 from models.learners.stochastic_gradient_descent import StochasticGradientDescent
+from models.optimisation import unwatched
 from models.problems import SyntheticProblem
 from models.randomness import Randomness
 from models.targets.cosine_ridge import CosineRidge
@@ -68,7 +69,7 @@ def fit_times(learner: Learner, space: HypothesisSpace, seed: int, checkpoints: 
     """Seconds of processor and of clock."""
     sample = SyntheticProblem(CosineRidge(kind="cosine_ridge"), 10, noise=0.1).training_sample(1000, Randomness(seed))
     processor, clock = time.process_time(), time.perf_counter()
-    learner.fit(space, sample, Randomness(seed), lambda step, total: None, checkpoints=checkpoints)
+    learner.fit(space, sample, Randomness(seed), unwatched, checkpoints=checkpoints)
     return time.process_time() - processor, time.perf_counter() - clock
 
 

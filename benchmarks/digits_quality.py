@@ -22,6 +22,7 @@ from models.learners.adam import Adam
 from models.learners.base import Learner
 from models.learners.ridge import Ridge
 from models.learning import learn
+from models.optimisation import unwatched
 from models.randomness import Randomness
 from models.risks import predictions
 from models.samples import Sample
@@ -59,7 +60,7 @@ def main() -> None:
     print("| space | learner | test accuracy | target | CPU s a fit | details |\n|---|---|---|---|---|---|")
     for name, space, learner, target in CASES:
         started = time.process_time()
-        model, fitted = learn(space, learner, sample, Randomness(0), lambda step, total: None, scale_by_default=False)
+        model, fitted = learn(space, learner, sample, Randomness(0), unwatched, scale_by_default=False)
         seconds = time.process_time() - started
         accuracy = float((predictions(model, test_images).argmax(dim=1) == test_classes).double().mean())
         details = ", ".join(f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}"

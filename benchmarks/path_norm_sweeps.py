@@ -20,6 +20,7 @@ import torch
 
 from models.hypothesis_spaces.two_layer import TwoLayer
 from models.learners.path_norm import PathNorm
+from models.optimisation import unwatched
 from models.randomness import Randomness
 from models.risks import predictions
 from models.samples import Sample
@@ -70,7 +71,7 @@ def row(
     dimension = training.inputs.shape[1]
     start = {name: scale * value for name, value in space.draw(dimension, 1, Randomness(1), torch.float32).items()}
     learner = learner_of(published_penalty, dimension, *effort)
-    fitted = learner.fit(space, training, Randomness(1), lambda step, total: None, start)
+    fitted = learner.fit(space, training, Randomness(1), unwatched, start)
     outputs = predictions(lambda rows: space.evaluate(fitted.parameters, rows), test.inputs)
     accuracy = float(((outputs > 0.5) == (test.labels > 0.5)).double().mean())
     return [

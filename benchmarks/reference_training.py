@@ -20,6 +20,7 @@ from models.decomposition.reference_training import (
     train_runs,
 )
 from models.hypothesis_spaces.two_layer import TwoLayer
+from models.optimisation import unwatched
 from models.problems import SyntheticProblem
 from models.randomness import Randomness
 from models.targets.cosine_ridge import CosineRidge
@@ -54,10 +55,10 @@ def main() -> None:
 
                 def alone(space=space, runs=runs, batches=batches) -> None:
                     for start, step_size in runs:
-                        descend(space, start, batches(), STEPS, step_size, lambda step, total: None)
+                        descend(space, start, batches(), STEPS, step_size, unwatched)
 
                 def together(space=space, runs=runs, batches=batches) -> None:
-                    train_runs(space, runs, batches, STEPS, lambda step, total: None)
+                    train_runs(space, runs, batches, STEPS, unwatched)
 
                 times = [(seconds(alone), seconds(together)) for _ in range(ROUNDS)]
                 first, second = (statistics.median(column) for column in zip(*times, strict=True))

@@ -15,6 +15,7 @@ import torch
 
 from models.hypothesis_spaces.polynomial import Polynomial
 from models.learners.least_squares import LeastSquares
+from models.optimisation import unwatched
 from models.randomness import Randomness, uniform_rows
 from models.samples import Sample
 from models.targets.runge import Runge
@@ -30,7 +31,7 @@ def residuals(degree: int, inputs: torch.Tensor) -> tuple[torch.Tensor, float]:
     """f^ - f* over the fine grid, f^ fitted to f* at `inputs`, and the condition number of the features."""
     space = Polynomial(kind="polynomial", degree=degree)
     sample = Sample(inputs, TARGET.evaluate(inputs))
-    fitted = LeastSquares(kind="least_squares").fit(space, sample, Randomness(0), lambda step, total: None)
+    fitted = LeastSquares(kind="least_squares").fit(space, sample, Randomness(0), unwatched)
     condition = fitted.details["condition_number"]
     assert isinstance(condition, float)
     return space.evaluate(fitted.parameters, FINE) - TARGET.evaluate(FINE), condition

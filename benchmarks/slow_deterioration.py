@@ -15,6 +15,7 @@ import torch
 from models.gradient_flow import gradient_flow
 from models.hypothesis_spaces.random_features import RandomFeatures
 from models.learners.least_squares import LeastSquares
+from models.optimisation import unwatched
 from models.problems import SyntheticProblem
 from models.randomness import Randomness
 from models.samples import Sample
@@ -53,7 +54,7 @@ def _agrees_with_least_squares(
     space: RandomFeatures, training: Sample, randomness: Randomness, limit: torch.Tensor
 ) -> None:
     """The limit of the flow is the learner's minimum-norm solution."""
-    fitted = LeastSquares(kind="least_squares").fit(space, training, randomness, lambda step, total: None)
+    fitted = LeastSquares(kind="least_squares").fit(space, training, randomness, unwatched)
     difference = (fitted.parameters["coefficients"] - limit).norm()
     assert float(difference) <= 1e-6 * float(limit.norm()), "the flow's limit is not the minimum-norm solution"
 

@@ -22,6 +22,7 @@ from models.learners.adam import Adam
 from models.learners.base import Learner
 from models.learners.lbfgs import Lbfgs
 from models.learning import label_range, learn
+from models.optimisation import unwatched
 from models.randomness import Randomness
 from models.risks import risk
 from models.samples import Sample
@@ -85,7 +86,7 @@ def root_mean_squared_error(sample: Sample, learner: Learner, seed: int) -> floa
         learner,
         training,
         Randomness(seed),
-        lambda step, total: None,
+        unwatched,
         scale_by_default=True,
         output_range=label_range(training),
     )

@@ -7,7 +7,7 @@ import torch
 from models.arrays import Features, Labels, Parameters
 from models.hypothesis_spaces.base import HypothesisSpace, LinearSpace
 from models.large_samples import Remarks, is_streamed, streamed_solution
-from models.optimisation import LearningCurvePoint, Precision, empirical_risk, starting_parameters
+from models.optimisation import Advance, LearningCurvePoint, Precision, empirical_risk, starting_parameters
 from models.randomness import Randomness
 from models.risks import predictions
 from models.samples import Sample
@@ -24,7 +24,7 @@ def solved(
     space: HypothesisSpace,
     sample: Sample,
     randomness: Randomness,
-    advance: Callable[[int, int], None],
+    advance: Advance,
     start: Parameters | None,
     precision: Precision,
     solve: Callable[[Features, Labels], torch.Tensor],

@@ -11,6 +11,7 @@ from models.arrays import Parameters
 from models.checkpoints import NO_CHECKPOINTS, Checkpoints, StageCheckpoints, State, named, number, part
 from models.optimisation import (
     CURVE_POINTS,
+    Advance,
     Evaluate,
     LearningCurve,
     Opening,
@@ -111,7 +112,7 @@ class Watch:
         data: Sample,
         curve: LearningCurve,
         last_step: int,
-        report: Callable[[int], None],
+        report: Callable[[int, float | None], None],
         stopping: EarlyStopping | None,
         checkpoints: Checkpoints = NO_CHECKPOINTS,
     ) -> None:
@@ -142,7 +143,7 @@ class Watch:
             TrainingDiverged: from the curve.
         """
         try:
-            self._report(step)
+            self._report(step, self.curve.newest)
         finally:
             self._checkpoints.offer(lambda: self._state(step, state))
         if self.curve.due(step):
@@ -196,7 +197,7 @@ def train(
     steps: int,
     validation_fraction: float,
     randomness: Randomness,
-    advance: Callable[[int, int], None],
+    advance: Advance,
     advice: str,
     checkpoints: Checkpoints = NO_CHECKPOINTS,
 ) -> Trained[C]:
@@ -216,9 +217,11 @@ def train(
         nonlocal begun
         stage, begun = StageCheckpoints(checkpoints, begun, search.state), None
         curve = LearningCurve(last_step, rows.labels, advice)
-        return Watch(
-            opening.evaluate, rows, curve, last_step, lambda step: advance(search.done + step, most), stopping, stage
-        )
+
+        def report(step: int, empirical_risk: float | None) -> None:
+            advance(search.done + step, most, empirical_risk)
+
+        return Watch(opening.evaluate, rows, curve, last_step, report, stopping, stage)
 
     if search.candidate < whole:
         training, validation = parted(data, held, randomness)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -25,6 +25,24 @@ KEPT_FEATURES = 2**27
 """Features of a linear space are computed once while n m is at most this; beyond it at every step."""
 
 Precision = Literal["float32", "float64"]
+
+
+@runtime_checkable
+class Advance(Protocol):
+    """What an optimisation calls every few steps."""
+
+    def __call__(self, step: int, total: int, empirical_risk: float | None = None, /) -> None:
+        """`step` of `total` are done; `empirical_risk`: the newest that is known, if any is, over the sample
+        or the minibatch.
+
+        Raises:
+            Stopped: the run should end here.
+        """
+
+
+def unwatched(step: int, total: int, empirical_risk: float | None = None) -> None:
+    """An Advance for whom nobody waits."""
+
 
 Evaluate = Callable[[Parameters, Tensor], Outputs]
 """From parameters and rows (inputs, or the features that were kept) to outputs."""
@@ -125,12 +143,14 @@ def curve_points(state: State) -> list[LearningCurvePoint]:
 class LearningCurve:
     """Collects at most about CURVE_POINTS risks and notices divergence.
 
-    `advice` is the sentence that a TrainingDiverged carries after the step's number.
+    `advice` is the sentence that a TrainingDiverged carries after the step's number. `newest`: the last risk seen, of
+    the whole sample or of a minibatch.
     """
 
     def __init__(self, total: int, labels: Tensor, advice: str) -> None:
         """For `total` steps on `labels`."""
         self.points: list[LearningCurvePoint] = []
+        self.newest: float | None = None
         self._every = max(1, math.ceil(total / CURVE_POINTS))
         self._total = total
         self._advice = advice
@@ -154,3 +174,4 @@ class LearningCurve:
         first = self.points[0].empirical_risk if self.points else risk
         if not math.isfinite(risk) or risk > DIVERGENCE_FACTOR * max(first, self._scale, 1e-300):
             raise TrainingDiverged(f"The empirical risk is {risk:.3g} at step {step}. {self._advice}", "/learner")
+        self.newest = risk

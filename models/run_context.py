@@ -58,8 +58,8 @@ class RunContext(Protocol):
     checkpoints: Checkpoints
     """Where the one long training of a run keeps its state."""
 
-    def progress(self, phase: str, step: int, total: int) -> None:
-        """Report that `step` of `total` steps of `phase` are done."""
+    def progress(self, phase: str, step: int, total: int, empirical_risk: float | None = None) -> None:
+        """Report that `step` of `total` steps of `phase` are done, and the newest empirical risk of a training."""
 
     def should_stop(self) -> bool:
         """Whether the client cancelled or the worker is shutting down."""
@@ -91,12 +91,12 @@ class RunContext(Protocol):
         """Keep `content` as this attempt's file `path` ("models/0/model.onnx")."""
 
 
-def advance(context: RunContext, phase: str, step: int, total: int) -> None:
+def advance(context: RunContext, phase: str, step: int, total: int, empirical_risk: float | None = None) -> None:
     """Report progress and obey a stop request.
 
     Raises:
         Stopped: the run should end here.
     """
-    context.progress(phase, step, total)
+    context.progress(phase, step, total, empirical_risk)
     if context.should_stop():
         raise Stopped

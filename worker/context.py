@@ -48,7 +48,7 @@ class ProcessContext:
         self._phase = ""
         self._next_report = 0.0
 
-    def progress(self, phase: str, step: int, total: int) -> None:
+    def progress(self, phase: str, step: int, total: int, empirical_risk: float | None = None) -> None:
         """Report at most ten times a second; a new phase and its last step always."""
         if self._file is not None and self._file.take_resumed():
             # The first report since then says where that is.
@@ -58,7 +58,8 @@ class ProcessContext:
             return
         self._phase = phase
         self._next_report = now + REPORT_SECONDS
-        self._send({"type": "progress", "phase": phase, "step": step, "total": total})
+        known = {} if empirical_risk is None else {"empirical_risk": empirical_risk}
+        self._send({"type": "progress", "phase": phase, "step": step, "total": total, **known})
 
     def should_stop(self) -> bool:
         """Whether the worker asked for an end."""

@@ -5,7 +5,7 @@ from typing import Any
 
 
 class ProgressView:
-    """Turns reports (phase, step, total) into the stored form, at most one a second and fewer in long jobs."""
+    """Turns reports (phase, step, total, a risk) into the stored form, at most one a second and fewer in long jobs."""
 
     def __init__(self) -> None:
         self._started = time.monotonic()
@@ -39,4 +39,5 @@ class ProgressView:
             "total": total,
             "fraction": min(1.0, step / total) if total > 0 else None,
             "eta_seconds": remaining,
+            "empirical_risk": report.get("empirical_risk"),
         }

@@ -4,7 +4,8 @@ To the child, on its standard input:
     {"type": "run", "assignment": "<path of an Assignment>"}    end of file: the worker is gone
     {"type": "cancel"}    {"type": "hand_back"}: stop, and keep a checkpoint for whoever goes on
 From the child, on its standard output:
-    {"type": "ready", "device"}    {"type": "started"}    {"type": "progress", "phase", "step", "total"}
+    {"type": "ready", "device"}    {"type": "started"}    {"type": "progress", "phase", "step", "total"}, and
+    "empirical_risk" where a training knows it
     {"type": "resumed", "phase", "step", "total"}: it goes on from a checkpoint, from there
     {"type": "done", "outcome": "succeeded" | "failed" | "stopped" | "round", "error", "round", "reusable"}
 

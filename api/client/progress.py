@@ -47,7 +47,8 @@ class ProgressBar:
         if event.type == "progress":
             report = JobProgress.model_validate(event.data)
             left = "" if report.eta_seconds is None else f"about {duration(report.eta_seconds)} left of this phase"
-            self._bar.update(self._task, completed=report.fraction or 0.0, phase=report.phase, left=left)
+            risk = "" if report.empirical_risk is None else f", risk {report.empirical_risk:.3g}"
+            self._bar.update(self._task, completed=report.fraction or 0.0, phase=report.phase + risk, left=left)
             self._tell(report.phase)
             return
         phase = _MARKS.get(event.type, event.type.replace("_", " "))

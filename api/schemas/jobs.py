@@ -38,13 +38,18 @@ class JobError(BaseModel):
 
 
 class JobProgress(BaseModel):
-    """The last report of a run; `eta_seconds` is of the phase, null until there is a pace."""
+    """The last report of a run; `eta_seconds` is of the phase, null until there is a pace.
+
+    `empirical_risk`: while a model trains, its newest, over the sample or a minibatch, in the units that it trains in;
+    where several are tried at once, the smallest. Null where there is none.
+    """
 
     phase: str
     step: int
     total: int
     fraction: float | None = None
     eta_seconds: float | None = None
+    empirical_risk: float | None = None
 
 
 class JobLinks(BaseModel):

@@ -1,6 +1,6 @@
 """models.early_stopping for two-layer networks: all weight decays that are tried advance in one batch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.batched_training.rows import StackedRows, random_passes, stacked_rows
@@ -10,7 +10,7 @@ from models.early_stopping import HOPELESS, PATIENCE, Trained, held_for_validati
 from models.errors import TrainingDiverged
 from models.hypothesis_spaces.two_layer import TwoLayer
 from models.minibatch_descent import Schedule
-from models.optimisation import CURVE_POINTS, LearningCurve, Opening
+from models.optimisation import CURVE_POINTS, Advance, LearningCurve, Opening
 from models.randomness import Randomness
 from models.samples import Sample
 
@@ -40,7 +40,7 @@ def train_together(
     runs: Runs,
     validation_fraction: float,
     randomness: Randomness,
-    advance: Callable[[int, int], None],
+    advance: Advance,
     checkpoints: Checkpoints = NO_CHECKPOINTS,
 ) -> Trained[float]:
     """As models.early_stopping.train: what is chosen is the same up to rounding, but a run that diverges is none.
@@ -68,10 +68,10 @@ def train_together(
     if chosen < 0:
         training, validation = parted(data, held, randomness)
 
-        def report(step: int, total: int) -> None:
+        def report(step: int, total: int, empirical_risk: float | None = None) -> None:
             nonlocal done
             done = step
-            advance(step, 2 * total)
+            advance(step, 2 * total, empirical_risk)
 
         tried = _train(space, opening, runs, training, runs.decays, randomness, report, runs.steps, stage(), validation)
         found = [(one.validation_risk, index) for index, one in enumerate(tried) if one.diverged_at is None]
@@ -79,6 +79,10 @@ def train_together(
             raise _diverged(tried[0], runs)
         chosen = min(found)[1]
         last_step = max(1, tried[chosen].best_step or 0)
+
+    def report_last(step: int, total: int, empirical_risk: float | None = None) -> None:
+        advance(done + step, done + total, empirical_risk)
+
     (last,) = _train(
         space,
         opening,
@@ -86,7 +90,7 @@ def train_together(
         data,
         [runs.decays[chosen]],
         randomness,
-        lambda step, total: advance(done + step, done + total),
+        report_last,
         last_step,
         stage(),
     )
@@ -94,7 +98,7 @@ def train_together(
         raise _diverged(last, runs)
     curve = LearningCurve(last_step, data.labels, runs.advice)
     curve.points.extend(last.curve)
-    advance(done + last_step, done + last_step)
+    advance(done + last_step, done + last_step, curve.points[-1].empirical_risk)
     return Trained(last.parameters, curve, last_step, runs.decays[chosen])
 
 
@@ -105,7 +109,7 @@ def _train(
     rows: Sample,
     decays: Sequence[float],
     randomness: Randomness,
-    advance: Callable[[int, int], None],
+    advance: Advance,
     last_step: int,
     checkpoints: Checkpoints,
     validation: Sample | None = None,

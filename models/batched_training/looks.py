@@ -23,6 +23,7 @@ class Record:
         """For `end` steps, about `points` points on the curve, and a check at least every `check_every` steps.
 
         Checks come first after 0, 1, 2, 4, 8, ... steps: too large a rate shows at once, and perhaps only then.
+        `newest`: the smallest risk of a running network at the last look, on the rows watched or those of the step.
         """
         networks = moving.theta.networks
         self.curves: list[list[LearningCurvePoint]] = [[] for _ in range(networks)]
@@ -34,6 +35,7 @@ class Record:
         self._every = max(1, math.ceil(end / points))
         self._check_every = check_every
         self._limits: list[float] = []
+        self.newest: float | None = None
 
     def state(self) -> State:
         """What was seen so far."""
@@ -91,6 +93,7 @@ class Record:
             else:
                 self.diverged_at[index] = step
                 self.running[index] = False
+        self.newest = min((risk for risk, runs in zip(risks, self.running, strict=True) if runs), default=None)
 
 
 class Choice:

@@ -1,6 +1,6 @@
 """Adam for many two-layer networks of one shape at once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.arrays import Parameters
@@ -11,7 +11,7 @@ from models.batched_training.steps import CompiledSteps, Course, TorchSteps, ste
 from models.checkpoints import NO_CHECKPOINTS, Checkpoints, State, fill, named, number, part
 from models.hypothesis_spaces.two_layer import TwoLayer
 from models.minibatch_descent import Schedule
-from models.optimisation import CURVE_POINTS, LearningCurvePoint
+from models.optimisation import CURVE_POINTS, Advance, LearningCurvePoint, unwatched
 
 STEPS_AT_ONCE = 64
 """Most steps without a look at divergence or at a request to stop."""
@@ -53,7 +53,7 @@ def train_networks(
     validation: StackedRows | None = None,
     patience: float = 0.25,
     hopeless: float | None = None,
-    advance: Callable[[int, int], None] = lambda step, total: None,
+    advance: Advance = unwatched,
     compiled: bool = True,
     checkpoints: Checkpoints = NO_CHECKPOINTS,
 ) -> list[TrainedNetwork]:
@@ -111,7 +111,7 @@ def train_networks(
     while True:
         if step < end:
             try:
-                advance(step, end)
+                advance(step, end, record.newest)
             finally:
                 checkpoints.offer(state)
         if record.due(step):

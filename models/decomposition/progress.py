@@ -14,7 +14,11 @@ class GridProgress:
 
     def poll(self, phase: str) -> Advance:
         """What a step of `phase` calls. It raises Stopped when the run should end."""
-        return lambda step, steps: advance(self._context, phase, self._done, self._total)
+
+        def report(step: int, steps: int, empirical_risk: float | None = None) -> None:
+            advance(self._context, phase, self._done, self._total)
+
+        return report
 
     def unit_done(self) -> None:
         """One function more is trained."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from models.arrays import Inputs
 from models.decomposition.best_approximation import Population
 from models.decomposition.reference_training import ReferenceBudget
-from models.learners.base import Advance
+from models.optimisation import Advance, unwatched
 from models.randomness import Randomness
 
 
@@ -30,7 +30,7 @@ class DecompositionSetting:
     device: str = "cpu"
 
 
-def _nothing(*_: int) -> None:
+def _nothing() -> None:
     """Nobody watches."""
 
 
@@ -41,6 +41,6 @@ class Polls:
     Each may raise Stopped.
     """
 
-    training: Advance = _nothing
-    reference: Advance = _nothing
+    training: Advance = unwatched
+    reference: Advance = unwatched
     unit_done: Callable[[], None] = _nothing

@@ -145,8 +145,15 @@ class ApproximationRate(Experiment):
         def compute(place: int) -> Part:
             space, index = tasks[place]
             randomness = setting.seeds[index] if space.linear else shared
+
+            def report(step: int, total: int, empirical_risk: float | None = None) -> None:
+                advance(context, "approximation", place, len(tasks))
+
             return best_errors(
-                space, setting, randomness, lambda step, steps: advance(context, "approximation", place, len(tasks))
+                space,
+                setting,
+                randomness,
+                report,
             )
 
         parts = context.parts("approximation", len(tasks), compute, self.plan({}).estimated_seconds)

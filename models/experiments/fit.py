@@ -156,7 +156,7 @@ class Fit(Experiment):
             self.learner,
             training,
             provenance.randomness.child("learning"),
-            lambda step, total: advance(context, "training", step, total),
+            lambda step, total, risk=None: advance(context, "training", step, total, risk),
             scale_by_default=problem.scale_by_default,
             output_range=label_range(training),
             device=context.device,

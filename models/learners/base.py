@@ -1,7 +1,6 @@
 """What every learner is: an algorithm from a space and a sample to parameters."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
@@ -11,13 +10,9 @@ from models.arrays import Parameters
 from models.checkpoints import NO_CHECKPOINTS, Checkpoints
 from models.hypothesis_spaces.base import HypothesisSpace
 from models.kinds import Kind
-from models.optimisation import LearningCurvePoint, Precision
+from models.optimisation import Advance, LearningCurvePoint, Precision
 from models.randomness import Randomness
 from models.samples import Sample
-
-Advance = Callable[[int, int], None]
-"""`advance(step, total)`: called every few optimisation steps; raises Stopped when the run should end."""
-
 
 GradientClip = Annotated[float | None, Field(gt=0, le=1e12, description="Largest gradient norm; None: any.")]
 WeightDecay = Annotated[

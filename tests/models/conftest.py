@@ -44,10 +44,12 @@ class FakeContext:
     written: dict[str, list[Any]] = field(default_factory=dict)
     saved: dict[str, bytes] = field(default_factory=dict)
     reports: list[tuple[str, int, int]] = field(default_factory=list)
+    risks: list[float | None] = field(default_factory=list)
     stop_after: int | None = None
 
-    def progress(self, phase: str, step: int, total: int) -> None:
-        """Keep the report."""
+    def progress(self, phase: str, step: int, total: int, empirical_risk: float | None = None) -> None:
+        """Keep the report, and the risk beside it."""
+        self.risks.append(empirical_risk)
         self.reports.append((phase, step, total))
 
     def should_stop(self) -> bool:

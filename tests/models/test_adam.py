@@ -9,17 +9,13 @@ from models.errors import TrainingDiverged
 from models.hypothesis_spaces.deep import Deep
 from models.hypothesis_spaces.two_layer import TwoLayer
 from models.learners.adam import DECAY_CANDIDATES, Adam
-from models.optimisation import opened
+from models.optimisation import opened, unwatched
 from models.problems import SyntheticProblem
 from models.randomness import Randomness, normal_rows
 from models.risks import risk
 from models.samples import Sample
 from models.targets.cosine_ridge import CosineRidge
 from models.targets.friedman_1 import Friedman1
-
-
-def ignore(step: int, total: int) -> None:
-    """No progress is shown."""
 
 
 def a_sample(n=200, outputs=1, noise=1.0):
@@ -31,8 +27,8 @@ def both(learner, space, sample, compiled=True, randomness=None):
     """Trained in one batch, and one after another."""
     given = randomness or Randomness(1)
     opening = opened(space, sample, given, None, learner.precision)
-    together = learner.train_together(space, opening, given, ignore, compiled)
-    return opening, together, learner.train_one_after_another(opening, given, ignore)
+    together = learner.train_together(space, opening, given, unwatched, compiled)
+    return opening, together, learner.train_one_after_another(opening, given, unwatched)
 
 
 def assert_same(opening, one, other, tolerance):
@@ -111,18 +107,18 @@ def test_progress_ends_at_its_total():
 def test_a_decay_that_diverges_is_no_candidate():
     """At rate 1 the decay 3 multiplies the parameters by -2 at every step."""
     learner = Adam(kind="adam", steps=200, learning_rate=1.0, schedule="constant")
-    fitted = learner.fit(TwoLayer(kind="two_layer", width=3), a_sample(), Randomness(1), ignore)
+    fitted = learner.fit(TwoLayer(kind="two_layer", width=3), a_sample(), Randomness(1), unwatched)
     assert fitted.details["weight_decay"] < 3
     with pytest.raises(TrainingDiverged, match="try a tenth"):
         Adam(kind="adam", steps=200, learning_rate=1.0, schedule="constant", weight_decay=3.0).fit(
-            TwoLayer(kind="two_layer", width=3), a_sample(), Randomness(1), ignore
+            TwoLayer(kind="two_layer", width=3), a_sample(), Randomness(1), unwatched
         )
 
 
 def test_other_spaces_are_trained_by_autograd():
     learner, space, sample = Adam(kind="adam", steps=30), Deep(kind="deep", width=8, depth=2), a_sample()
-    fitted = learner.fit(space, sample, Randomness(1), ignore)
+    fitted = learner.fit(space, sample, Randomness(1), unwatched)
     opening = opened(space, sample, Randomness(1), None, "float32")
-    expected = learner.train_one_after_another(opening, Randomness(1), ignore)
+    expected = learner.train_one_after_another(opening, Randomness(1), unwatched)
     for name, value in opening.closed(expected.parameters).items():
         assert torch.equal(fitted.parameters[name], value)

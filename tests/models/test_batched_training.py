@@ -255,7 +255,7 @@ def test_rows_of_many_steps_are_those_of_each(monkeypatch):
 
 
 def test_stop_requests_end_training():
-    def advance(step, total):
+    def advance(step, total, risk=None):
         if step == 3:
             raise Stopped
 

@@ -16,6 +16,7 @@ from models.hypothesis_spaces.two_layer import TwoLayer
 from models.learners import LEARNERS
 from models.learners.adam import Adam
 from models.minibatch_descent import Minibatches
+from models.optimisation import unwatched
 from models.problems import SyntheticProblem
 from models.randomness import Randomness
 from models.samples import Sample
@@ -69,7 +70,7 @@ class Interrupting:
             raise Stopped
 
 
-def fit(learner, space, checkpoints, advance=lambda step, total: None):
+def fit(learner, space, checkpoints, advance=unwatched):
     return learner.fit(space, SAMPLE, Randomness(6), advance, checkpoints=checkpoints)
 
 
@@ -113,7 +114,7 @@ def test_a_stopped_run_offers_the_state_where_it_stopped(kind, space):
         def offer(self, state):
             offered.append({name: value.clone() for name, value in state().items()})
 
-    def advance(step, total):
+    def advance(step, total, risk=None):
         seen.append(step)
         if len(seen) == 8:
             raise Stopped
@@ -121,7 +122,7 @@ def test_a_stopped_run_offers_the_state_where_it_stopped(kind, space):
     with pytest.raises(Stopped):
         fit(learner, space, Keeping(), advance)
     assert len(offered) == len(seen)
-    fit(learner, space, Interrupting(offered[-1]), lambda step, total: resumed.append(step))
+    fit(learner, space, Interrupting(offered[-1]), lambda step, total, risk=None: resumed.append(step))
     assert resumed[0] == seen[-1] > 0
 
 

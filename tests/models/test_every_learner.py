@@ -6,6 +6,7 @@ import torch
 from models.errors import Stopped
 from models.hypothesis_spaces import HYPOTHESIS_SPACES
 from models.learners import LEARNERS
+from models.optimisation import unwatched
 from models.problems import SyntheticProblem
 from models.randomness import Randomness
 from models.risks import risk
@@ -41,7 +42,7 @@ class TestALearner:
         problem = SyntheticProblem(CosineRidge(kind="cosine_ridge"), 3, noise=0.1)
         self.sample = problem.training_sample(120, Randomness(5))
 
-    def fitted(self, learner, advance=lambda step, total: None, sample=None):
+    def fitted(self, learner, advance=unwatched, sample=None):
         return learner.fit(self.space, sample or self.sample, Randomness(6), advance)
 
     def test_reduces_the_empirical_risk(self, space, learner):
@@ -68,15 +69,28 @@ class TestALearner:
 
     def test_reports_progress_up_to_its_total_and_obeys_a_stop(self, space, learner):
         seen = []
-        self.fitted(learner, lambda step, total: seen.append((step, total)))
+        self.fitted(learner, lambda step, total, risk=None: seen.append((step, total)))
         assert seen[-1][0] == seen[-1][1]
         assert all(0 <= step <= total for step, total in seen)
 
-        def stop(step, total):
+        def stop(step, total, risk=None):
             raise Stopped
 
         with pytest.raises(Stopped):
             self.fitted(learner, stop)
+
+    def test_reports_the_risks_of_its_curve(self, space, learner):
+        seen = []
+        if hasattr(learner, "validation_fraction"):
+            learner = learner.model_copy(update={"validation_fraction": 0.0})
+        fitted = self.fitted(learner, lambda step, total, risk=None: seen.append(risk))
+        known = [risk for risk in seen if risk is not None]
+        curve = [point.empirical_risk for point in fitted.curve]
+        # The last report may come before the last point.
+        assert len(known) >= len(curve) - 1
+        if not hasattr(learner, "batch_size"):
+            assert all(0.99 * min(curve) <= risk <= 1.01 * max(curve) for risk in known)
+        assert len(curve) < 3 or min(known) < known[0]
 
     def test_cost_grows_with_the_sample(self, space, learner):
         assert 0 < learner.flops(self.space, 100, 3, 1) < learner.flops(self.space, 1000, 3, 1)

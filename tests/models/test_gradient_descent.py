@@ -15,13 +15,9 @@ from models.learners.adam import Adam
 from models.learners.gradient_descent import GradientDescent
 from models.least_squares import ridge_solution
 from models.minibatch_descent import scheduled
-from models.optimisation import empirical_risk
+from models.optimisation import empirical_risk, unwatched
 from models.randomness import Randomness, normal_rows, uniform_rows
 from models.samples import Sample
-
-
-def ignore(step: int, total: int) -> None:
-    """No progress is shown."""
 
 
 def a_sample(n=60, d=3, k=1):
@@ -39,7 +35,7 @@ def test_iteration_agrees_with_the_closed_form_at_every_step(width, share):
     step_size = share / largest_eigenvalue(features)
     for steps in (1, 2, 17, 1000):
         learner = GradientDescent(kind="gradient_descent", steps=steps, step_size=step_size)
-        fitted = learner.fit(space, sample, Randomness(1), ignore, start)
+        fitted = learner.fit(space, sample, Randomness(1), unwatched, start)
         exact = linear_trajectory(features, sample.labels, start["coefficients"], step_size, [steps])[0]
         assert float((fitted.parameters["coefficients"] - exact).abs().max()) < 1e-10
 
@@ -57,7 +53,7 @@ def test_closed_form_holds_with_weight_decay_and_schedule(width, schedule, decay
         learner = GradientDescent(
             kind="gradient_descent", steps=steps, step_size=step_size, weight_decay=decay, schedule=schedule
         )
-        fitted = learner.fit(space, sample, Randomness(1), ignore, start)
+        fitted = learner.fit(space, sample, Randomness(1), unwatched, start)
         factors = None if schedule == "constant" else lambda step, total=steps: scheduled(schedule, step, total)
         exact = linear_trajectory(
             features, sample.labels, start["coefficients"], step_size, [steps], weight_decay=decay, schedule=factors
@@ -103,10 +99,10 @@ def test_unstable_step_size_names_the_step_and_the_stable_one():
     top = largest_eigenvalue(space.features(space.draw(3, 1, Randomness(1), torch.float64), sample.inputs))
     learner = GradientDescent(kind="gradient_descent", steps=5000, step_size=1.2 / top)
     with pytest.raises(TrainingDiverged, match=r"at step \d+\. The step size is .* stable below") as caught:
-        learner.fit(space, sample, Randomness(1), ignore)
+        learner.fit(space, sample, Randomness(1), unwatched)
     assert f"{1 / top:.3g}" in caught.value.message
     stable = GradientDescent(kind="gradient_descent", steps=500, step_size=0.95 / top)
-    curve = stable.fit(space, sample, Randomness(1), ignore).curve
+    curve = stable.fit(space, sample, Randomness(1), unwatched).curve
     assert curve[-1].empirical_risk < curve[0].empirical_risk
 
 
@@ -114,7 +110,7 @@ def test_unstable_step_size_names_the_step_and_the_stable_one():
 @pytest.mark.parametrize("initialisation", ["random", "zero_coefficients"])
 def test_chosen_step_size_never_raises_the_risk(scaling, initialisation):
     space = TwoLayer(kind="two_layer", width=30, scaling=scaling, initialisation=initialisation)
-    fitted = GradientDescent(kind="gradient_descent", steps=100).fit(space, a_sample(), Randomness(1), ignore)
+    fitted = GradientDescent(kind="gradient_descent", steps=100).fit(space, a_sample(), Randomness(1), unwatched)
     risks = [point.empirical_risk for point in fitted.curve]
     assert all(later <= earlier * (1 + 1e-10) for earlier, later in itertools.pairwise(risks))
     assert risks[-1] < 0.95 * risks[0]
@@ -128,8 +124,8 @@ def test_duplicated_neurons_with_the_mean_field_step_leave_the_function_unchange
     large = small.with_width(14)
     first = GradientDescent(kind="gradient_descent", steps=50, step_size=0.7)
     second = GradientDescent(kind="gradient_descent", steps=50, step_size=1.4)
-    f = small.evaluate(first.fit(small, sample, Randomness(0), ignore, start).parameters, sample.inputs)
-    g = large.evaluate(second.fit(large, sample, Randomness(0), ignore, twice).parameters, sample.inputs)
+    f = small.evaluate(first.fit(small, sample, Randomness(0), unwatched, start).parameters, sample.inputs)
+    g = large.evaluate(second.fit(large, sample, Randomness(0), unwatched, twice).parameters, sample.inputs)
     torch.testing.assert_close(f, g, rtol=1e-12, atol=1e-12)
 
 
@@ -156,7 +152,7 @@ def test_adam_diverges_with_a_message_and_not_with_nan():
     learner = Adam(kind="adam", steps=400, learning_rate=10.0, schedule="constant", validation_fraction=0.0)
     space = TwoLayer(kind="two_layer", width=200)
     with pytest.raises(TrainingDiverged, match="try a tenth"):
-        learner.fit(space, a_sample(), Randomness(1), ignore)
+        learner.fit(space, a_sample(), Randomness(1), unwatched)
 
 
 def test_adam_stops_early_on_noise_and_late_without_it():
@@ -164,8 +160,8 @@ def test_adam_stops_early_on_noise_and_late_without_it():
     inputs = normal_rows(Randomness(0), "x", 200, 5)
     noise = 2 * normal_rows(Randomness(0), "noise", 200, 1)
     learner = Adam(kind="adam", steps=1000)
-    noisy = learner.fit(space, Sample(inputs, inputs[:, :1] + noise), Randomness(1), ignore)
-    clean = learner.fit(space, Sample(inputs, inputs[:, :1]), Randomness(1), ignore)
+    noisy = learner.fit(space, Sample(inputs, inputs[:, :1] + noise), Randomness(1), unwatched)
+    clean = learner.fit(space, Sample(inputs, inputs[:, :1]), Randomness(1), unwatched)
     assert noisy.details["steps"] < 300 < clean.details["steps"]
 
 
@@ -173,7 +169,7 @@ def test_adam_in_one_precision_follows_the_other():
     space, sample = TwoLayer(kind="two_layer", width=10), a_sample()
     outputs = [
         space.evaluate(
-            Adam(kind="adam", steps=50, precision=precision).fit(space, sample, Randomness(1), ignore).parameters,
+            Adam(kind="adam", steps=50, precision=precision).fit(space, sample, Randomness(1), unwatched).parameters,
             sample.inputs,
         )
         for precision in ("float32", "float64")

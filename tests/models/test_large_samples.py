@@ -9,6 +9,7 @@ from models.hypothesis_spaces.random_features import RandomFeatures
 from models.large_samples import streamed_solution
 from models.learners.least_squares import LeastSquares
 from models.learners.ridge import Ridge
+from models.optimisation import unwatched
 from models.randomness import Randomness
 from models.samples import Sample
 
@@ -59,7 +60,7 @@ def test_dependent_features_are_solved_by_a_triangle_of_all_rows(penalty):
     sample = Sample(inputs, torch.exp(inputs) + 0.1 * noise)
     found, how = streamed_solution(space, drawn, sample, penalty)
     learner = Ridge(kind="ridge", penalty=penalty) if penalty else LeastSquares(kind="least_squares")
-    dense = learner.fit(space, sample, Randomness(0), lambda step, steps: None, drawn).parameters["coefficients"]
+    dense = learner.fit(space, sample, Randomness(0), unwatched, drawn).parameters["coefficients"]
     assert (how["solver"] == "streamed qr") == (penalty == 0)
     features = space.features(drawn, inputs)
     # Singular values at the cutoff count in one and not in the other.

@@ -18,12 +18,9 @@ from models.learners.path_norm import PathNorm
 from models.learners.stochastic_gradient_descent import StochasticGradientDescent
 from models.least_squares import minimum_norm_solution, ridge_solution
 from models.minibatch_descent import Minibatches, clip_together, scheduled
+from models.optimisation import unwatched
 from models.randomness import Randomness, normal_rows, uniform_rows
 from models.samples import Sample
-
-
-def ignore(step: int, total: int) -> None:
-    """No progress is shown."""
 
 
 def a_sample(n=60, d=3, noise=0.1):
@@ -47,7 +44,7 @@ class TestLeastSquares:
     def test_interpolates_with_the_smallest_norm_where_features_outnumber_rows(self):
         space = RandomFeatures(kind="random_features", width=200)
         sample = a_sample(n=40)
-        fitted = LeastSquares(kind="least_squares").fit(space, sample, Randomness(1), ignore)
+        fitted = LeastSquares(kind="least_squares").fit(space, sample, Randomness(1), unwatched)
         assert fitted.curve[-1].empirical_risk < 1e-16
         features = space.features(fitted.parameters, sample.inputs)
         null = torch.eye(200).double() - torch.linalg.pinv(features) @ features
@@ -75,14 +72,14 @@ class TestStochasticGradientDescent:
         space, sample = TwoLayer(kind="two_layer", width=10), a_sample()
         full = sgd(steps=50, step_size=0.05, batch_size=60, schedule="constant")
         exact = GradientDescent(kind="gradient_descent", steps=50, step_size=0.05)
-        first, second = (one.fit(space, sample, Randomness(1), ignore).parameters for one in (full, exact))
+        first, second = (one.fit(space, sample, Randomness(1), unwatched).parameters for one in (full, exact))
         assert all(torch.equal(first[name], second[name]) for name in first)
 
     @pytest.mark.parametrize("width", [20, 200])
     def test_full_batch_has_the_stable_step_size_of_gradient_descent(self, width):
         space, sample = RandomFeatures(kind="random_features", width=width), a_sample()
-        full = sgd(steps=300, batch_size=60, schedule="constant").fit(space, sample, Randomness(1), ignore)
-        exact = GradientDescent(kind="gradient_descent", steps=300).fit(space, sample, Randomness(1), ignore)
+        full = sgd(steps=300, batch_size=60, schedule="constant").fit(space, sample, Randomness(1), unwatched)
+        exact = GradientDescent(kind="gradient_descent", steps=300).fit(space, sample, Randomness(1), unwatched)
         assert full.details["stable_step_size"] == pytest.approx(exact.details["stable_step_size"])
         gap = full.parameters["coefficients"] - exact.parameters["coefficients"]
         assert float(gap.abs().max()) < 1e-10
@@ -90,7 +87,7 @@ class TestStochasticGradientDescent:
     def test_smaller_batches_need_smaller_steps(self):
         space, sample = RandomFeatures(kind="random_features", width=50), a_sample()
         limits = [
-            sgd(steps=1, batch_size=size).fit(space, sample, Randomness(1), ignore).details["stable_step_size"]
+            sgd(steps=1, batch_size=size).fit(space, sample, Randomness(1), unwatched).details["stable_step_size"]
             for size in (1, 4, 16, 60)
         ]
         assert limits == sorted(limits)
@@ -99,9 +96,9 @@ class TestStochasticGradientDescent:
     def test_just_below_the_stable_step_size_noiseless_interpolation_converges(self, size):
         space = RandomFeatures(kind="random_features", width=100)
         sample = a_sample(n=20)
-        limit = sgd(steps=1, batch_size=size).fit(space, sample, Randomness(1), ignore).details["stable_step_size"]
+        limit = sgd(steps=1, batch_size=size).fit(space, sample, Randomness(1), unwatched).details["stable_step_size"]
         learner = sgd(steps=3000, batch_size=size, step_size=0.95 * limit, schedule="constant")
-        curve = learner.fit(space, sample, Randomness(1), ignore).curve
+        curve = learner.fit(space, sample, Randomness(1), unwatched).curve
         assert curve[-1].empirical_risk < 0.1 * curve[0].empirical_risk
 
     def test_divergence_is_seen_at_once_with_the_step_and_the_stable_step_size(self):
@@ -110,13 +107,13 @@ class TestStochasticGradientDescent:
         learner = sgd(steps=100_000, batch_size=8, step_size=20 / top, schedule="constant")
         seen = []
         with pytest.raises(TrainingDiverged, match=r"at step \d+\. The step size is .* stable below"):
-            learner.fit(space, sample, Randomness(1), lambda step, total: seen.append(step))
+            learner.fit(space, sample, Randomness(1), lambda step, total, risk=None: seen.append(step))
         assert seen[-1] < 100
 
     def test_bounded_gradients_bound_the_way(self):
         space, sample = TwoLayer(kind="two_layer", width=10), a_sample()
         learner = sgd(steps=10, step_size=0.1, gradient_clip=0.01, schedule="constant")
-        moved = learner.fit(space, sample, Randomness(1), ignore).parameters
+        moved = learner.fit(space, sample, Randomness(1), unwatched).parameters
         start = space.draw(3, 1, Randomness(1), torch.float64)
         way = math.sqrt(sum(float((moved[name] - start[name]).square().sum()) for name in start))
         assert 0 < way <= 10 * 0.1 * 0.01 * (1 + 1e-9)
@@ -145,9 +142,9 @@ class TestLbfgs:
         """Cosine features make a quadratic of large condition number."""
         space = RandomFeatures(kind="random_features", width=30, feature="cosine", bandwidth=0.3)
         sample = a_sample(n=100)
-        quasi = Lbfgs(kind="lbfgs", steps=200, validation_fraction=0.0).fit(space, sample, Randomness(1), ignore)
-        adam = Adam(kind="adam", steps=2000, validation_fraction=0.0).fit(space, sample, Randomness(1), ignore)
-        least = LeastSquares(kind="least_squares").fit(space, sample, Randomness(1), ignore)
+        quasi = Lbfgs(kind="lbfgs", steps=200, validation_fraction=0.0).fit(space, sample, Randomness(1), unwatched)
+        adam = Adam(kind="adam", steps=2000, validation_fraction=0.0).fit(space, sample, Randomness(1), unwatched)
+        least = LeastSquares(kind="least_squares").fit(space, sample, Randomness(1), unwatched)
         best = least.curve[-1].empirical_risk
         assert best <= quasi.curve[-1].empirical_risk < adam.curve[-1].empirical_risk
         assert quasi.curve[-1].empirical_risk < 1.05 * best
@@ -155,19 +152,19 @@ class TestLbfgs:
     def test_penalised_minimiser_is_that_of_ridge(self):
         space, sample = RandomFeatures(kind="random_features", width=20), a_sample()
         learner = Lbfgs(kind="lbfgs", steps=300, weight_decay=0.02, validation_fraction=0.0)
-        learnt = learner.fit(space, sample, Randomness(1), ignore).parameters
+        learnt = learner.fit(space, sample, Randomness(1), unwatched).parameters
         exact, _ = ridge_solution(space.features(learnt, sample.inputs), sample.labels, 0.01)
         torch.testing.assert_close(learnt["coefficients"], exact, rtol=1e-5, atol=1e-6)
 
     def test_never_raises_the_risk(self):
         learner = Lbfgs(kind="lbfgs", steps=80, validation_fraction=0.0)
-        curve = learner.fit(TwoLayer(kind="two_layer", width=20), a_sample(), Randomness(1), ignore).curve
+        curve = learner.fit(TwoLayer(kind="two_layer", width=20), a_sample(), Randomness(1), unwatched).curve
         risks = [point.empirical_risk for point in curve]
         assert all(later <= earlier for earlier, later in itertools.pairwise(risks))
 
     def test_stops_early_on_noise(self):
         learner = Lbfgs(kind="lbfgs", steps=100)
-        fitted = learner.fit(TwoLayer(kind="two_layer", width=50), a_sample(n=150, noise=2.0), Randomness(1), ignore)
+        fitted = learner.fit(TwoLayer(kind="two_layer", width=50), a_sample(n=150, noise=2.0), Randomness(1), unwatched)
         assert fitted.details["steps"] < 50
 
 
@@ -176,13 +173,13 @@ class TestPathNorm:
 
     def fitted(self, penalty, **options):
         learner = PathNorm(kind="path_norm", penalty=penalty, **{"steps": 1500, **options})
-        return learner.fit(self.space, a_sample(), Randomness(1), ignore)
+        return learner.fit(self.space, a_sample(), Randomness(1), unwatched)
 
     def test_penalty_zero_is_plain_adam(self):
         plain = Adam(
             kind="adam", steps=100, learning_rate=3e-3, validation_fraction=0.0, averaging=0.0, batch_size=16,
             precision="float64",
-        ).fit(self.space, a_sample(), Randomness(1), ignore)  # fmt: skip
+        ).fit(self.space, a_sample(), Randomness(1), unwatched)  # fmt: skip
         penalised = self.fitted(0.0, steps=100, batch_size=16)
         for name, value in plain.parameters.items():
             torch.testing.assert_close(penalised.parameters[name], value, rtol=0, atol=1e-10)
@@ -219,11 +216,11 @@ def test_adam_chooses_weight_decay_on_validation_rows():
     space = TwoLayer(kind="two_layer", width=50)
     inputs = normal_rows(Randomness(0), "x", 200, 10)
     noisy = Sample(inputs, inputs[:, :1] + normal_rows(Randomness(0), "noise", 200, 1))
-    chosen = Adam(kind="adam", steps=1000).fit(space, noisy, Randomness(1), ignore)
+    chosen = Adam(kind="adam", steps=1000).fit(space, noisy, Randomness(1), unwatched)
     assert chosen.details["weight_decay"] > 0
     assert (
         Adam(kind="adam", steps=5, validation_fraction=0.0)
-        .fit(space, noisy, Randomness(1), ignore)
+        .fit(space, noisy, Randomness(1), unwatched)
         .details["weight_decay"]
         == 0.0
     )
@@ -243,6 +240,8 @@ def test_averaged_iterates_move_less_than_the_last_ones():
                 schedule="constant",
                 validation_fraction=0.0,
             )
-            outputs.append(space.evaluate(learner.fit(space, sample, Randomness(1), ignore).parameters, sample.inputs))
+            outputs.append(
+                space.evaluate(learner.fit(space, sample, Randomness(1), unwatched).parameters, sample.inputs)
+            )
         spread[averaging] = float(torch.stack(outputs).std(dim=0).mean())
     assert spread[0.99] < 0.5 * spread[0.0]

@@ -10,6 +10,7 @@ from models.hypothesis_spaces.random_features import RandomFeatures
 from models.hypothesis_spaces.two_layer import TwoLayer
 from models.learners.ridge import Ridge
 from models.least_squares import ridge_solution
+from models.optimisation import unwatched
 from models.randomness import Randomness, normal_rows
 from models.samples import Sample
 
@@ -110,7 +111,7 @@ def test_chosen_penalty_is_reported_and_resists_noise():
     labels = inputs[:, :1] + normal_rows(Randomness(0), "noise", 100, 1)
     space = RandomFeatures(kind="random_features", width=300)
     fits = {
-        penalty: Ridge(kind="ridge", penalty=penalty).fit(space, Sample(inputs, labels), Randomness(1), lambda *_: None)
+        penalty: Ridge(kind="ridge", penalty=penalty).fit(space, Sample(inputs, labels), Randomness(1), unwatched)
         for penalty in (None, 0.0)
     }
     fresh = normal_rows(Randomness(0), "fresh", 1000, 3)

@@ -12,6 +12,7 @@ from models.gradient_flow import largest_eigenvalue
 from models.hypothesis_spaces.random_features import RandomFeatures
 from models.learners.ridge import Ridge
 from models.least_squares import ridge_solution
+from models.optimisation import unwatched
 from models.randomness import Randomness, normal_rows
 from models.ridge_path import best_penalty, ridge_path
 from models.samples import Sample
@@ -27,7 +28,7 @@ def drawn(n, m, k=2):
 def fitted(inputs, labels, **options):
     space = RandomFeatures(kind="random_features", width=options.pop("width", 40))
     learner = Ridge(kind="ridge", **options)
-    return space, learner.fit(space, Sample(inputs, labels), Randomness(1), lambda *_: None)
+    return space, learner.fit(space, Sample(inputs, labels), Randomness(1), unwatched)
 
 
 @pytest.mark.parametrize(("n", "m"), [(50, 20), (20, 50)])

@@ -5,6 +5,7 @@ import torch
 from models.hypothesis_spaces.random_features import RandomFeatures
 from models.learners.ridge import Ridge
 from models.learning import label_range, learn
+from models.optimisation import unwatched
 from models.randomness import Randomness
 from models.samples import Sample
 from models.scaling import identity_scaling, standardisation
@@ -39,7 +40,7 @@ def test_identity_changes_nothing():
 
 def fitted(sample: Sample, **options):
     space = RandomFeatures(kind="random_features", width=60)
-    return learn(space, Ridge(kind="ridge", penalty=1e-4), sample, Randomness(0), lambda *_: None, **options)[0]
+    return learn(space, Ridge(kind="ridge", penalty=1e-4), sample, Randomness(0), unwatched, **options)[0]
 
 
 def test_units_of_the_table_do_not_matter():

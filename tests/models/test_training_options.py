@@ -18,7 +18,7 @@ from models.learners.least_squares import LeastSquares
 from models.learners.path_norm import PathNorm
 from models.learners.stochastic_gradient_descent import StochasticGradientDescent
 from models.least_squares import ridge_solution
-from models.optimisation import opened
+from models.optimisation import opened, unwatched
 from models.randomness import Randomness, normal_rows, uniform_rows
 from models.samples import Sample
 
@@ -33,10 +33,6 @@ KINDS = {
 }
 
 
-def ignore(step: int, total: int) -> None:
-    """No progress is shown."""
-
-
 def learner(kind, **options):
     return KINDS[kind](kind=kind, **options)
 
@@ -46,7 +42,7 @@ def a_sample(n=60, noise=0.1):
     return Sample(inputs, torch.sin(5 * inputs[:, :1]) + noise * normal_rows(Randomness(0), "noise", n, 1))
 
 
-def fit(chosen, space=NETWORK, sample=None, advance=ignore):
+def fit(chosen, space=NETWORK, sample=None, advance=unwatched):
     return chosen.fit(space, sample or a_sample(), Randomness(1), advance)
 
 
@@ -159,7 +155,7 @@ def test_early_stopping_ends_before_noise_is_learnt_and_late_without_noise(kind)
         Sample(inputs, inputs[:, :1] + noise * normal_rows(Randomness(0), "noise", 150, 1)) for noise in (3.0, 0.0)
     )
     seen = []
-    stopped = fit(learner(kind, **options), space, noisy, lambda step, total: seen.append((step, total)))
+    stopped = fit(learner(kind, **options), space, noisy, lambda step, total, risk=None: seen.append((step, total)))
     late = fit(learner(kind, **options), space, clean)
     assert stopped.details["steps"] < 0.5 * options["steps"]
     assert stopped.details["steps"] < late.details["steps"]
@@ -210,7 +206,7 @@ def test_divergence_is_seen_within_few_steps_of_a_long_run(kind, space):
     steps = []
     huge = Sample(a_sample().inputs, 1e-3 * a_sample().labels)
     with pytest.raises(TrainingDiverged, match=r"at step \d+\."):
-        fit(learner(kind, **fields), space, huge, lambda step, total: steps.append(step))
+        fit(learner(kind, **fields), space, huge, lambda step, total, risk=None: steps.append(step))
     assert steps[-1] < 1000
 
 
@@ -245,7 +241,7 @@ def test_candidates_are_tried_in_order_until_one_is_a_tenth_worse_than_the_best(
         return theta
 
     trained = train(
-        run, opening, range(len(risks)), steps=40, validation_fraction=0.2, randomness=Randomness(1), advance=ignore,
+        run, opening, range(len(risks)), steps=40, validation_fraction=0.2, randomness=Randomness(1), advance=unwatched,
         advice="",
     )  # fmt: skip
     assert runs == [*((candidate, 160) for candidate in range(tried)), (best, 200)]

@@ -12,6 +12,7 @@ from models.experiments.fit import Fit
 from models.hypothesis_spaces.two_layer import TwoLayer
 from models.learners.gradient_descent import GradientDescent
 from models.onnx_graph import OnnxGraph
+from models.optimisation import unwatched
 from models.randomness import Randomness, normal_rows, uniform_rows
 from models.samples import Sample
 
@@ -71,7 +72,7 @@ def test_duplicated_neurons_leave_the_mean_field_trajectory_unchanged(activation
     outputs = []
     for space, theta in ((small, start), (large, doubled)):
         learner = GradientDescent(kind="gradient_descent", steps=150, step_size=0.02 * space.width)
-        fitted = learner.fit(space, SAMPLE, Randomness(0), lambda step, total: None, theta)
+        fitted = learner.fit(space, SAMPLE, Randomness(0), unwatched, theta)
         outputs.append(space.evaluate(fitted.parameters, INPUTS))
         moved = float((outputs[-1] - space.evaluate(theta, INPUTS)).abs().max())
         assert moved > 0.1
@@ -86,7 +87,7 @@ def test_tangent_scaling_trains_lazily_and_mean_field_does_not():
             space = TwoLayer(kind="two_layer", width=width, scaling=scaling)
             start = space.draw(3, 1, Randomness(0), torch.float64)
             learner = GradientDescent(kind="gradient_descent", steps=100, step_size=0.1 * (unit or width))
-            end = learner.fit(space, SAMPLE, Randomness(0), lambda step, total: None, start).parameters
+            end = learner.fit(space, SAMPLE, Randomness(0), unwatched, start).parameters
             moves[scaling, width] = float((end["weights"] - start["weights"]).norm() / start["weights"].norm())
     assert moves["ntk", 800] < 0.4 * moves["ntk", 50]
     assert moves["mean_field", 800] > 0.5 * moves["mean_field", 50]

@@ -98,6 +98,12 @@ def test_progress_is_throttled_but_never_loses_a_phase_or_the_last_step(
     assert (sent[0]["step"], sent[-2]["step"], sent[-1]["phase"]) == (1, 1000, "bounds")
 
 
+def test_report_holds_a_risk_where_one_is_known(context: ProcessContext, sent: list[dict[str, Any]]) -> None:
+    context.progress("training", 1, 2, 0.25)
+    context.progress("training", 2, 2)
+    assert [report.get("empirical_risk") for report in sent] == [0.25, None]
+
+
 def test_dataset_that_is_not_assigned_is_invalid_data(context: ProcessContext) -> None:
     with pytest.raises(InvalidData, match="ds_1"):
         context.table("ds_1")

@@ -19,13 +19,17 @@ class JobError(Document):
 
 
 class JobProgress(Document):
-    """The last report of a run; `eta_seconds` is of the phase, None until there is a pace."""
+    """The last report of a run; `eta_seconds` is of the phase, None until there is a pace.
+
+    `empirical_risk`: of the model that trains, the newest, in the units that it trains in; None where there is none.
+    """
 
     phase: str
     step: int
     total: int
     fraction: float | None = None
     eta_seconds: float | None = None
+    empirical_risk: float | None = None
 
 
 class WebhookTarget(Document):

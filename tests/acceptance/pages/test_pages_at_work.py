@@ -183,6 +183,27 @@ def test_running_job_is_cancelled_and_run_again(page: Page, client: httpx.Client
     expect(page.locator(".job-head .badge")).to_contain_text("cancelled", timeout=60_000)
 
 
+def test_learning_curve_grows_while_a_model_trains(page: Page, client: httpx.Client) -> None:
+    job_id = submit(client, ENDLESS)
+    page.goto(f"/jobs/{job_id}")
+    figure = page.locator(".live figure", has=page.get_by_role("heading", name="Learning curve"))
+    expect(figure).to_be_visible(timeout=90_000)
+    figure.get_by_text("Data as a table").click()
+    rows = figure.locator("tbody tr")
+    expect(rows.nth(1)).to_be_visible()
+    before = rows.count()
+    expect(rows).not_to_have_count(before, timeout=60_000)
+    # What the reader opened stays open, and the points are those of the events.
+    events = client.get(f"/v1/jobs/{job_id}/events").json()["data"]
+    risks = {e["data"]["step"]: e["data"]["empirical_risk"] for e in events if e["type"] == "progress"}
+    shown = [row.split("\t") for row in rows.all_inner_texts()]
+    assert len(shown) > before >= 2
+    for step, risk in shown:
+        assert float(risk) == pytest.approx(risks[int(float(step.replace(",", "")))], rel=1e-3)
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator(".job-head .badge")).to_contain_text("cancelled", timeout=60_000)
+
+
 def test_refused_field_is_marked_where_it_stands(page: Page) -> None:
     page.goto("/new")
     page.get_by_label("Fit", exact=True).check()

@@ -4,29 +4,37 @@ import { number } from "../core/format.js";
 import { tick } from "./axes.js";
 import { plate } from "./plate.js";
 
-/** Empirical risk over the steps of training. */
-export function learningCurve(curve, unit) {
-  const rows = curve.map(({ step, empirical_risk: risk }) => ({ step, empirical_risk: Number(risk) }));
-  const positive = rows.every((row) => row.empirical_risk > 0);
+function drawnCurve(rows, width) {
+  const risks = rows.map((row) => row.empirical_risk);
+  // Over less than a power of ten, a logarithmic axis has hardly a number on it.
+  const type = Math.min(...risks) > 0 && Math.max(...risks) > 10 * Math.min(...risks) ? "log" : "linear";
+  return globalThis.Plot.plot({
+    width,
+    height: 260,
+    marginLeft: 58,
+    marginBottom: 40,
+    x: { label: "step", ticks: Math.max(2, Math.round(width / 90)), labelArrow: "none" },
+    y: { type, label: "empirical risk", grid: true, ticks: 5, tickFormat: tick, labelArrow: "none" },
+    marks: [globalThis.Plot.line(rows, { x: "step", y: "empirical_risk", stroke: "var(--approximation)", strokeWidth: 2 })],
+  });
+}
+
+/** Empirical risk over the steps of training; `which` says of what. `curve` may grow, and `refresh()` shows it then. */
+export function learningCurve(curve, which) {
   return plate({
     title: "Learning curve",
     name: "learning-curve",
     wide: true,
-    view: () => ({
-      columns: ["step", "empirical_risk"],
-      rows,
-      note: `Empirical risk on the sample in ${unit}; ${number(rows[0].empirical_risk)} at step ${rows[0].step}, ${number(rows.at(-1).empirical_risk)} at step ${rows.at(-1).step}.`,
-      draw: (width) =>
-        globalThis.Plot.plot({
-          width,
-          height: 260,
-          marginLeft: 58,
-          marginBottom: 40,
-          x: { label: "step", ticks: Math.max(2, Math.round(width / 90)), labelArrow: "none" },
-          y: { type: positive ? "log" : "linear", label: "empirical risk", grid: true, ticks: 5, tickFormat: tick, labelArrow: "none" },
-          marks: [globalThis.Plot.line(rows, { x: "step", y: "empirical_risk", stroke: "var(--approximation)", strokeWidth: 2 })],
-        }),
-    }),
+    view: () => {
+      const rows = curve.map(({ step, empirical_risk: risk }) => ({ step, empirical_risk: Number(risk) }));
+      const [first, last] = [rows[0], rows.at(-1)];
+      return {
+        columns: ["step", "empirical_risk"],
+        rows,
+        note: `Empirical risk ${which}; ${number(first.empirical_risk)} at step ${first.step}, ${number(last.empirical_risk)} at step ${last.step}.`,
+        draw: (width) => drawnCurve(rows, width),
+      };
+    },
   });
 }
 

@@ -45,7 +45,7 @@ function drawn(svg, label) {
 
 /**
  * The figure. `view(values)` gives, for the chosen values, `{draw(width), columns, rows, legend, note}`.
- * `choices`: [{name, label, options: [[value, label], ...], value}].
+ * `choices`: [{name, label, options: [[value, label], ...], value}]. The node's `refresh()` asks `view` again.
  */
 export function plate({ title, name, view, choices = [], wide = false, level = "h3" }) {
   const values = Object.fromEntries(choices.map((choice) => [choice.name, choice.value]));
@@ -92,7 +92,7 @@ export function plate({ title, name, view, choices = [], wide = false, level = "
     redraw();
   }).observe(drawing);
   refresh();
-  return element(
+  const figure = element(
     "figure",
     { class: wide ? "plate wide" : "plate" },
     element("div", { class: "heading" }, element(level, {}, title), choices.length > 0 && element("div", { class: "controls" }, choices.filter((choice) => choice.options.length > 1).map((choice) => chooser(choice, changed)))),
@@ -102,4 +102,5 @@ export function plate({ title, name, view, choices = [], wide = false, level = "
     element("div", { class: "downloads" }, Object.entries(save).map(([format, run]) => element("button", { type: "button", class: "quiet small", "aria-label": `Download ${format}: ${title}`, on: { click: run } }, `↓ ${format}`))),
     details,
   );
+  return Object.assign(figure, { refresh });
 }

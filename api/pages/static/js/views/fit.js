@@ -58,7 +58,7 @@ function heldOut(result) {
 /** Nodes for the result of a fit. */
 export function fitView(result) {
   const curve = result.training?.curve ?? [];
-  const figures = [...heldOut(result), ...(curve.length > 1 ? [learningCurve(curve, result.training.unit)] : [])];
+  const figures = [...heldOut(result), ...(curve.length > 1 ? [learningCurve(curve, `on the sample in ${result.training.unit}`)] : [])];
   return [
     result.advice && element("div", { class: "notice advice", id: "advice" }, element("strong", {}, result.advice.because)),
     element("section", { "aria-labelledby": "risks" }, element("h2", { id: "risks" }, "Risks"), risksView(result.risks), element("p", { id: "certificate" }, certificateSentence(result.certificate)), facts(result)),
