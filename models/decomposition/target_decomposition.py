@@ -16,6 +16,7 @@ from models.hypothesis_spaces.base import HypothesisSpace
 from models.learners.base import Learner
 from models.problems import SyntheticProblem
 from models.run_context import Parts
+from models.theoretical_rates import theoretical_estimation_rate, theoretical_rate
 
 Place = Callable[[HypothesisSpace, Learner, int, int, int], dict[str, Any]]
 """What a cell is the cell of: (space at its width, learner, dimension, width, sample size) to the fields' names."""
@@ -70,7 +71,15 @@ def decompose_target(
         surface = surface_of_cells(of_space, space)
         of_space = advised(of_space, surface)
         asked = answered(requested, surface, space, learner, (setting.dimension, setting.output_dimension))
-        readings.append({"hypothesis_space": space.kind, "reading": reading(of_space), **asked})
+        theory = {"approximation": theoretical_rate(space, problem), "estimation": theoretical_estimation_rate(space)}
+        readings.append(
+            {
+                "hypothesis_space": space.kind,
+                "reading": reading(of_space),
+                "theory": {term: None if rate is None else rate.model_dump() for term, rate in theory.items()},
+                **asked,
+            }
+        )
         cells += of_space
     summary = {
         "cells": [row | {"buy": cell.advice.buy} for row, cell in zip(table, cells, strict=True)],

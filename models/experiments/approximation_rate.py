@@ -23,8 +23,8 @@ from models.rates.best_errors import ERRORS, SELECTION, best_errors, non_increas
 from models.rates.cost import rate_plan
 from models.rates.power_law import PowerLaw, mean_errors, power_law
 from models.rates.reading import reading
-from models.rates.theory import theoretical_rate
 from models.run_context import Part, RunContext, advance
+from models.theoretical_rates import theoretical_rate
 
 FEWEST_WIDTHS = 3
 

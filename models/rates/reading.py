@@ -2,7 +2,7 @@
 
 from models.decomposition.intervals import Interval
 from models.rates.power_law import PowerLaw
-from models.rates.theory import TheoreticalRate
+from models.theoretical_rates import TheoreticalRate
 
 AS_PROMISED = 0.05
 """An exponent so near to the promised one is called the same, also where its interval is shorter."""

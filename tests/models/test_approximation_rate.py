@@ -3,13 +3,16 @@
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from models.catalogue import JOB_SPECIFICATION
 from models.errors import Stopped
+from models.hypothesis_spaces.random_features import RandomFeatures
+from models.hypothesis_spaces.two_layer import TwoLayer
 from models.problems import SyntheticProblem
 from models.randomness import Randomness
-from models.rates.theory import theoretical_rate
+from models.theoretical_rates import theoretical_estimation_rate, theoretical_rate
 
 BASE = {"kind": "approximation_rate", "test_size": 4000, "reference": {"effort": "quick"}}
 
@@ -130,9 +133,27 @@ def test_promises_are_made_where_the_theorem_applies(context, space, data, expon
     assert (None if found is None else found.exponent) == exponent
 
 
+def test_estimation_falls_as_promised_where_least_squares_is_averaged_over_samples():
+    """Gaussian features, f* outside the space: numpy alone, 4,000 samples a size, against the constant and the rate."""
+    random, m, noise, left_out = np.random.default_rng(1), 5, 0.5, 0.3
+    found = {}
+    for n in (100, 400):
+        inputs = random.normal(size=(4000, n, m))
+        labels = noise * random.normal(size=(4000, n)) + left_out * random.normal(size=(4000, n))
+        gram, moments = np.einsum("rni,rnj->rij", inputs, inputs), np.einsum("rni,rn->ri", inputs, labels)
+        squares = (np.linalg.solve(gram, moments[..., None])[..., 0] ** 2).sum(axis=1)
+        found[n] = squares.mean()
+        exact = (noise**2 + left_out**2) * m / (n - m - 1)
+        assert abs(found[n] - exact) < 4 * squares.std() / 4000**0.5
+    rate = theoretical_estimation_rate(RandomFeatures(kind="random_features"))
+    assert rate is not None
+    assert np.log(found[400] / found[100]) / np.log(4) == pytest.approx(rate.exponent, abs=0.08)
+    assert theoretical_estimation_rate(TwoLayer(kind="two_layer")) is None
+
+
 def test_promised_reference_is_in_the_bibliography():
     bibliography = (Path(__file__).parents[2] / "models" / "references.bib").read_text(encoding="utf-8")
-    source = Path(__file__).parents[2] / "models" / "rates" / "theory.py"
+    source = Path(__file__).parents[2] / "models" / "theoretical_rates.py"
     for line in source.read_text(encoding="utf-8").splitlines():
         if "reference=" in line:
             assert "{" + line.split('reference="')[1].split('"')[0] + "," in bibliography

@@ -111,6 +111,10 @@ def test_spaces_and_learners_pair_up_and_networks_say_best_of_restarts(context):
     assert brackets[1][0] == 0.0
     assert all(row["empirical_optimization_gap"] >= -1e-12 for row in result.summary["cells"])
     assert [entry["hypothesis_space"] for entry in result.summary["readings"]] == ["random_features", "two_layer"]
+    linear_theory, network_theory = (entry["theory"] for entry in result.summary["readings"])
+    assert linear_theory["estimation"]["exponent"] == -1.0
+    assert network_theory["estimation"] is None
+    assert network_theory["approximation"]["exponent"] == -1.0
     json.dumps(result.model_dump(mode="json"), allow_nan=False)
 
 

@@ -145,6 +145,19 @@ def test_fit_shows_its_predictions_beside_the_labels(page: Page, client: httpx.C
     expect(page.get_by_role("heading", name="Learning curve")).to_be_visible()
 
 
+def test_rates_stand_beside_what_theory_promises_of_this_target(page: Page, client: httpx.Client, grid_id: str) -> None:
+    (said,) = client.get(f"/v1/jobs/{grid_id}/result").json()["readings"]
+    assert said["theory"]["approximation"] is None
+    page.goto(f"/jobs/{grid_id}")
+    estimation = page.locator("figure", has=page.get_by_role("heading", name="Rate in n"))
+    expect(estimation.locator("figcaption")).to_contain_text(said["theory"]["estimation"]["because"])
+    estimation.get_by_label("at", exact=True).select_option("8")
+    expect(estimation.locator(".legend")).to_contain_text("theory: n^−1")
+    approximation = page.locator("figure", has=page.get_by_role("heading", name="Rate in m"))
+    expect(approximation.locator("figcaption")).to_contain_text("No theorem here tells the rate of approximation.")
+    expect(approximation.locator(".legend")).not_to_contain_text("theory")
+
+
 def test_fitted_slope_is_that_of_weighted_least_squares(page: Page) -> None:
     page.goto("/catalogue")
     module = page.evaluate("document.querySelector('script[type=module]').src.replace(/pages\\/.*/, 'core/slopes.js')")

@@ -34,25 +34,25 @@ function everyCell(grid) {
   return element("details", {}, element("summary", {}, `All ${rows.length} cells as a table`), table(`Cells of ${grid.name}`, headings, rows, new Set(headings.slice(0, -1).keys())));
 }
 
-function section(grid, reading) {
+function section(grid, said) {
   const axes = AXIS_NAMES.filter((axis) => hasAxis(grid, axis));
   return element(
     "section",
     { "aria-label": grid.name },
     element("h2", {}, grid.name),
-    reading && element("p", {}, reading),
-    element("div", { class: "plates" }, (axes.length ? axes : ["sample_size"]).map((axis) => budgetFigure(grid, axis)), axes.map((axis) => ratesFigure(grid, axis)), axes.length === 2 && heatFigure(grid)),
+    said && element("p", {}, said.reading),
+    element("div", { class: "plates" }, (axes.length ? axes : ["sample_size"]).map((axis) => budgetFigure(grid, axis)), axes.map((axis) => ratesFigure(grid, axis, said?.theory)), axes.length === 2 && heatFigure(grid)),
     everyCell(grid),
   );
 }
 
-/** Nodes for the cells of one job; `readings` are the job's own sentences, one for each space. */
+/** Nodes for the cells of one job; `readings`: the job's own sentences and what theory promises, one for each space. */
 export function decompositionView(cells, readings = []) {
   const found = grids(cells.filter((cell) => Number.isFinite(pair(cell.risks.trained).value)));
   if (!found.length) return [element("p", { class: "empty" }, "No cell of this decomposition has a finite risk.")];
   return [
     advice(found.flatMap((grid) => grid.cells)),
     found.length > 1 && element("section", { "aria-labelledby": "overview" }, element("h2", { id: "overview" }, "Every space at its best"), overview(found)),
-    ...found.map((grid, index) => section(grid, readings[index]?.hypothesis_space === grid.space ? readings[index].reading : null)),
+    ...found.map((grid, index) => section(grid, readings[index]?.hypothesis_space === grid.space ? readings[index] : null)),
   ];
 }

@@ -1,4 +1,4 @@
-"""What the theory promises of E|f* - f_m|^2 as m grows, for the spaces and targets of which it says something."""
+"""What the theory promises of errors as m or n grows, for the spaces and targets of which it says something."""
 
 import math
 
@@ -15,8 +15,9 @@ from models.targets.base import KnownFacts
 
 
 class TheoreticalRate(BaseModel):
-    """E|f* - f_m|^2 <= C m^exponent for all m, C free of m: the error falls at least so fast, perhaps faster.
+    """An error <= C x^exponent with C free of x: it falls at least so fast, perhaps faster.
 
+    x is the width m for the approximation error, for all m; for the estimation error it is n, for n large against m.
     `because`: the theorem and what it needs of f*. `reference`: a key of references.bib.
     """
 
@@ -35,6 +36,17 @@ def theoretical_rate(space: HypothesisSpace, problem: SyntheticProblem) -> Theor
         if rate is not None:
             return rate
     return None
+
+
+def theoretical_estimation_rate(space: HypothesisSpace) -> TheoreticalRate | None:
+    """The rate in n of E R(f~) - R(f_m) for the minimizer f~ of R_n over all of `space`; None outside linear spaces.
+
+    With Gaussian features it is exactly (sigma^2 + |f* - f_m|^2) m/(n - m - 1) for m < n - 1.
+    """
+    if not space.linear:
+        return None
+    because = "least squares in a linear space: (sigma^2 + |f* - f_m|^2) m/n to first order, for n large against m"
+    return TheoreticalRate(exponent=-1.0, because=because, reference="belkin2020two")
 
 
 def _barron(space: HypothesisSpace, problem: SyntheticProblem, known: KnownFacts) -> TheoreticalRate | None:
