@@ -10,6 +10,8 @@ COPY api api
 COPY db db
 COPY models models
 COPY worker worker
+# A compiler for the package's own kernels, which are left out where there is none.
+RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev
 RUN python -m venv /opt/riskscope \
     && PIP_EXTRA_INDEX_URL="${PIP_EXTRA_INDEX_URL}" /opt/riskscope/bin/pip install --constraint constraints.txt .
 
