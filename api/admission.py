@@ -1,13 +1,14 @@
 """What is checked before a job is queued: that everything it names is there, that it fits, and what it will cost."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from api.errors import TooManyRequests, field_problem
 from api.schemas.jobs import JobPlan, QueueState
 from api.settings import ApiSettings
-from api.theory import Experiment, TableShape, plan_job, specification_json, table_shape
+from api.theory import Experiment, TableShape, check_models, plan_job, specification_json, table_shape
 from db.repositories.datasets import Datasets
 from db.repositories.jobs import count_queued
 from db.repositories.learned_models import LearnedModels
@@ -25,7 +26,7 @@ def admit(session: Session, owner: str, experiment: Experiment, settings: ApiSet
     """Check a job in the transaction that will queue it; the datasets it uses are held until that ends.
 
     Raises:
-        Unprocessable: a dataset or model is not there, the tables do not serve, or the job is above a cap: cells,
+        Unprocessable: a dataset or model is not there, the tables do not serve it, or the job is above a cap: cells,
             parameters, memory.
     """
     cells = experiment.grid_cells()
@@ -39,14 +40,17 @@ def admit(session: Session, owner: str, experiment: Experiment, settings: ApiSet
             raise field_problem(_place_of(dataset_id, experiment), f"There is no dataset {dataset_id!r}.")
         tables[dataset_id] = table_shape(row.rows, row.columns)
     behind_models: set[str] = set()
+    manifests: dict[str, dict[str, Any]] = {}
     for model_id in sorted(experiment.model_ids()):
         model = LearnedModels(session, owner).get(model_id)
         if model is None:
             raise field_problem("/spec/model_id", f"There is no learned model {model_id!r}.")
+        manifests[model_id] = model.manifest
         for dataset_id in sorted(model.dataset_ids):
             if datasets.hold(dataset_id) is None:
                 raise field_problem("/spec/model_id", f"The model's dataset {dataset_id!r} was deleted.")
             behind_models.add(dataset_id)
+    check_models(experiment, tables, manifests)
     plan = plan_job(experiment, tables)
     if plan.parameters > settings.max_job_parameters:
         raise field_problem(

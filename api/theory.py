@@ -25,6 +25,7 @@ __all__ = [
     "KindDescription",
     "Plan",
     "TableShape",
+    "check_models",
     "describe_family",
     "describe_kind",
     "evaluate_formulas",
@@ -60,6 +61,20 @@ def plan_job(experiment: Experiment, tables: Mapping[str, TableShape]) -> Plan:
     """
     try:
         return experiment.plan(tables)
+    except InvalidData as error:
+        raise field_problem("/spec" + (error.param or ""), error.message) from error
+
+
+def check_models(
+    experiment: Experiment, tables: Mapping[str, TableShape], manifests: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Whether the learned models that a job names go with its tables.
+
+    Raises:
+        Unprocessable: they do not; names the field under /spec.
+    """
+    try:
+        experiment.check_models(tables, manifests)
     except InvalidData as error:
         raise field_problem("/spec" + (error.param or ""), error.message) from error
 

@@ -52,6 +52,14 @@ class Experiment(Kind, ABC):
         """Learned models that the specification names."""
         return frozenset()
 
+    def check_models(self, tables: Mapping[str, TableShape], manifests: Mapping[str, Mapping[str, Any]]) -> None:
+        """Whether the named models, by their manifests, go with the named datasets; most experiments do not care.
+
+        Raises:
+            InvalidData: they do not.
+        """
+        return
+
     def grid_cells(self) -> int:
         """How many cells its grid has; 1 without a grid. Known before anything is planned."""
         return 1

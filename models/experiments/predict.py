@@ -1,7 +1,7 @@
 """Predict every row of a stored table with a learned model, as it is served."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from models.assumptions import Assumption
-from models.encoding import MISSING_TEXT, InputEncoding, RawRows, complete_numbers, level_text
+from models.encoding import MISSING_TEXT, EncodedColumn, InputEncoding, RawRows, complete_numbers, level_text
 from models.errors import InvalidData, NumericalFailure, refuse
 from models.experiments.base import Experiment, ExperimentResult
 from models.manifest import Manifest
@@ -22,6 +22,7 @@ PREDICTIONS = "predictions"
 FILE = "predictions.parquet"
 ROWS_AT_A_TIME = 8192
 LABEL = "label"
+_MOST_LISTED = 10
 MODEL_SIZE_BYTES = 2**28
 """Memory set aside for a model whose size is known only when it is read."""
 
@@ -91,6 +92,25 @@ class Predict(Experiment):
             estimated_seconds=1.0 + 1e-5 * shape.rows,
         )
 
+    def check_models(self, tables: Mapping[str, TableShape], manifests: Mapping[str, Mapping[str, Any]]) -> None:
+        """Whether the table has the model's columns, of their types, with a value wherever the model needs one.
+
+        Raises:
+            InvalidData: names every column that is missing or unfit.
+        """
+        shape = tables[self.dataset_id]
+        encoding = _encoding(Manifest.model_validate(manifests[self.model_id]))
+        missing = [name for name in encoding.names if name not in shape.columns]
+        if missing:
+            unknown = [name for name in shape.columns if name not in encoding.names]
+            rest = f"; columns that the model does not know: {_listed(unknown)}" if unknown else ""
+            raise InvalidData(
+                f"The table has no column {_listed(missing)}, which the model takes{rest}.", "/dataset_id"
+            )
+        unfit = [reason for column in encoding.columns if (reason := _unfit(column, encoding, shape)) is not None]
+        if unfit:
+            raise InvalidData(" ".join(unfit[:_MOST_LISTED]), "/dataset_id")
+
     def run(self, context: RunContext) -> ExperimentResult:
         """Predict piece by piece.
 
@@ -101,7 +121,7 @@ class Predict(Experiment):
         """
         graph = context.served_graph(self.model_id)
         manifest = Manifest.model_validate(graph.manifest)
-        encoding = manifest.encoding or complete_numbers(manifest.input_names)
+        encoding = _encoding(manifest)
         levels = None if manifest.classes is None else tuple(level_text(level) for level in manifest.classes.levels)
         names = list(dict.fromkeys((*encoding.names, *self.keep_columns)))
         pieces = context.table_pieces(self.dataset_id, names, ROWS_AT_A_TIME)
@@ -142,6 +162,27 @@ class Predict(Experiment):
             chosen = outputs.argmax(dim=1).tolist()
             columns[LABEL if LABEL not in columns else f"predicted {LABEL}"] = [levels[place] for place in chosen]
         return columns
+
+
+def _encoding(manifest: Manifest) -> InputEncoding:
+    return manifest.encoding or complete_numbers(manifest.input_names)
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:_MOST_LISTED])
+    return shown if len(names) <= _MOST_LISTED else f"{shown} and {len(names) - _MOST_LISTED} more"
+
+
+def _unfit(column: EncodedColumn, encoding: InputEncoding, shape: TableShape) -> str | None:
+    """Why the table's column is not what the model takes, as far as its description tells."""
+    name, is_text = column.name, column.name in encoding.text_names
+    if is_text == (name in shape.numeric):
+        return f"Column {name!r} must be {'text' if is_text else 'numbers'}."
+    if not column.accepts_missing and shape.incomplete.get(name, 0):
+        return f"Column {name!r} misses {shape.incomplete[name]} values, and the model needs them."
+    if not is_text and shape.infinite.get(name, 0):
+        return f"Column {name!r} holds {shape.infinite[name]} infinite values."
+    return None
 
 
 def _raw_rows(piece: Table, encoding: InputEncoding, first: int) -> RawRows:

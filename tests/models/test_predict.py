@@ -184,3 +184,23 @@ def test_plan_does_not_grow_with_the_rows_and_knows_the_columns():
 def test_column_is_kept_once():
     with pytest.raises(ValidationError, match="named twice"):
         parse_experiment({"kind": "predict", "model_id": MODEL, "dataset_id": DATASET, "keep_columns": ["a", "a"]})
+
+
+def test_what_a_table_does_not_offer_is_told_before_it_is_read(trained):
+    specification = parse_experiment({"kind": "predict", "model_id": MODEL, "dataset_id": DATASET})
+    manifests = {MODEL: trained.graphs[MODEL].manifest}
+
+    def check(columns, numeric, **counts):
+        shape = TableShape(rows=3, columns=columns, numeric=numeric, **counts)
+        specification.check_models({DATASET: shape}, manifests)
+
+    check(("row", "size", "colour"), ("row", "size"), incomplete={"size": 2, "row": 1}, infinite={"row": 1})
+    with pytest.raises(InvalidData, match=r"no column 'size', .* does not know: 'length'") as refusal:
+        check(("length", "colour"), ("length",))
+    assert refusal.value.param == "/dataset_id"
+    with pytest.raises(InvalidData, match=r"'size' must be numbers\. Column 'colour' must be text\."):
+        check(("size", "colour"), ("colour",))
+    with pytest.raises(InvalidData, match=r"'size' holds 1 infinite values\."):
+        check(("size", "colour"), ("size",), infinite={"size": 1})
+    with pytest.raises(InvalidData, match="'colour' misses 2 values"):
+        check(("size", "colour"), ("size",), incomplete={"colour": 2})
