@@ -8,6 +8,7 @@ from types import FrameType
 
 import uvicorn
 
+from api.large_bodies import large_bodies
 from api.main import create_app
 from api.settings import ApiSettings
 from db.engine import Database
@@ -62,6 +63,7 @@ def main() -> None:
         port=settings.port,
         log_config=None,
         access_log=False,
+        http=large_bodies(settings.max_body_bytes),
         # Nothing here looks at where a request came from.
         proxy_headers=False,
         server_header=False,

@@ -16,6 +16,7 @@ with warnings.catch_warnings():
     from starlette.testclient import TestClient
 
 from api.dependencies import Services
+from api.large_bodies import large_bodies
 from api.main import create_app
 from api.settings import ApiSettings
 from db.engine import Database
@@ -82,9 +83,10 @@ def services(app: FastAPI, client: TestClient) -> Services:
 
 
 @pytest.fixture
-def address(app: FastAPI) -> Iterator[str]:
+def address(app: FastAPI, api_settings: ApiSettings) -> Iterator[str]:
     """Where the application listens: a free port of loopback, for the length of a test."""
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False))
+    http = large_bodies(api_settings.max_body_bytes)
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, http=http, log_config=None, access_log=False))
     thread = threading.Thread(target=server.run)
     thread.start()
     deadline = time.monotonic() + 30
