@@ -17,7 +17,7 @@ class InMemory:
     def __init__(self, table: Table | None = None) -> None:
         self._table = table
 
-    def progress(self, phase: str, step: int, total: int) -> None:
+    def progress(self, phase: str, step: int, total: int, empirical_risk: float | None = None) -> None:
         """Not shown."""
 
     def should_stop(self) -> bool:

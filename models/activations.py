@@ -31,6 +31,21 @@ ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
     "cosine": torch.cos,
 }
 
+_IN_PLACE: dict[Activation, Callable[[Tensor], Tensor]] = {
+    "relu": torch.relu_,
+    "sigmoid": torch.sigmoid_,
+    "tanh": torch.tanh_,
+    "cosine": torch.cos_,
+}
+
+
+def activated(activation: Activation, fresh: Tensor) -> Tensor:
+    """sigma of values that nobody else holds, in their own memory where no gradient needs them; the same bits."""
+    if torch.is_grad_enabled() and fresh.requires_grad:
+        return ACTIVATIONS[activation](fresh)
+    return _IN_PLACE.get(activation, ACTIVATIONS[activation])(fresh)
+
+
 _OPERATORS: dict[Activation, str] = {"relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh", "cosine": "Cos"}
 
 

@@ -7,7 +7,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from models.activations import ACTIVATIONS, Activation, activation_nodes
+from models.activations import Activation, activated, activation_nodes
 from models.arrays import Features, Inputs, Parameters
 from models.complexities.path_norm_ball import PathWeights
 from models.errors import refuse
@@ -124,13 +124,14 @@ class RandomFeatures(LinearSpace):
         """m^{-1/2} phi(x_i; w_j, c_j)."""
         weights = parameters["weights"]
         products = torch.addmm(parameters["biases"], inputs, weights.T) if self.has_bias else inputs @ weights.T
-        return self._activations(products) * self._factor
+        activations = self._activations(products)
+        return activations * self._factor if activations.requires_grad else activations.mul_(self._factor)
 
     def _activations(self, products: Tensor) -> Tensor:
         if self.feature == "fourier":
             pairs = torch.stack([torch.cos(products), torch.sin(products)], dim=2).flatten(start_dim=1)
             return pairs[:, : self.width]
-        return ACTIVATIONS[self.feature](products)
+        return activated(self.feature, products)
 
     @property
     def _factor(self) -> float:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import torch
 from pydantic import Field
 
-from models.activations import ACTIVATIONS, Activation, activation_nodes
+from models.activations import Activation, activated, activation_nodes
 from models.arrays import Inputs, Outputs, Parameters
 from models.complexities.path_norm_ball import PathWeights
 from models.hypothesis_spaces.base import HypothesisSpace
@@ -90,7 +90,7 @@ class TwoLayer(HypothesisSpace):
     def evaluate(self, parameters: Parameters, inputs: Inputs) -> Outputs:
         """alpha sum_j a_j sigma(w_j.x_i + c_j)."""
         preactivations = torch.addmm(parameters["biases"], inputs, parameters["weights"].T)
-        return (ACTIVATIONS[self.activation](preactivations) @ parameters["coefficients"]) * self.factor
+        return (activated(self.activation, preactivations) @ parameters["coefficients"]) * self.factor
 
     def path_norm_weights(self, parameters: Parameters) -> PathWeights | None:
         """alpha a_j, w_j and c_j for relu; None for the others, which are not homogeneous."""

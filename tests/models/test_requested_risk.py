@@ -77,6 +77,6 @@ def test_each_space_of_a_job_answers_the_request_and_nothing_is_said_without_one
     record = {**DecomposeError.examples[0], "widths": [4, 8, 16], "sample_sizes": [64, 128, 256]}
     (quiet,) = DecomposeError.model_validate(record).run(context).summary["readings"]
     (reading,) = DecomposeError.model_validate(record | {"requested_risk": 0.3}).run(context).summary["readings"]
-    assert set(quiet) == {"hypothesis_space", "reading"}
+    assert set(quiet) == {"hypothesis_space", "reading", "theory"}
     assert reading["requested_risk"]["requested_risk"] == 0.3
     assert reading["requested_risk"]["because"]
