@@ -48,6 +48,7 @@ def assignment_of(session: Session, store: ArtefactStore, claim: Claim) -> Assig
         },
         checkpoint=store.checkpoint(claim.job_id) if place is None else None,
         shard=None if place is None else ShardPlace(name=place.name, index=place.index, count=place.count),
+        of_job=None if place is None else place.parent_id,
         rounds={
             name: [store.path(uri) for uri in files]
             for name, files in Shards(session, claim.job_id if place is None else place.parent_id)

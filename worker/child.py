@@ -151,9 +151,13 @@ def main() -> None:
         running.hand_back()
 
     signal.signal(signal.SIGTERM, asked_to_end)
-    for jobs_left in reversed(range(options.jobs)):
+    jobs, job = 0, ""
+    while True:
         path, stop = pipe.assignments.get()
         assignment = Assignment.model_validate_json(path.read_bytes())
+        # The shards of a grid are one job: a new process costs as much as a shard.
+        before, job = job, assignment.of_job or assignment.job_id
+        jobs += job != before
         structlog.contextvars.bind_contextvars(
             job_id=assignment.job_id, attempt=assignment.attempt, request_id=assignment.request_id
         )
@@ -164,7 +168,7 @@ def main() -> None:
         # An accelerator's memory comes back for certain only with the end of the process.
         reusable = bool(
             done["outcome"] in ("succeeded", "round")
-            and jobs_left
+            and jobs < options.jobs
             and device == "cpu"
             and memory_in_use() < REUSABLE_BELOW_BYTES
         )

@@ -136,7 +136,11 @@ def import_path() -> str:
 
 
 class WarmChildren:
-    """Children that wait with everything imported, so that a job starts at once."""
+    """Children that wait with everything imported, so that a job starts at once: one for each slot, and a spare.
+
+    The spare takes the place of a child that a job ends. It warms up with the others, before there is work: imports
+    are seconds of a processor that jobs on the other cores need.
+    """
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
@@ -146,13 +150,13 @@ class WarmChildren:
         self._closed = False
 
     def start(self) -> None:
-        """One for each slot, one after another: side by side, the first would be ready as late as the last."""
+        """All of them, one after another: side by side, the first would be ready as late as the last."""
         first = self._add_idle()
-        if first is not None and self._settings.slots > 1:
+        if first is not None:
             threading.Thread(target=self._warm_up_after, args=(first,), name="warm-up", daemon=True).start()
 
     def _warm_up_after(self, child: Child) -> None:
-        for _ in range(self._settings.slots - 1):
+        for _ in range(self._settings.slots):
             child.wait_ready(WARM_UP_SECONDS)
             following = self._add_idle()
             if following is None:
@@ -161,7 +165,7 @@ class WarmChildren:
 
     def _add_idle(self) -> Child | None:
         with self._lock:
-            if self._closed or len(self._idle) >= self._settings.slots:
+            if self._closed or len(self._idle) > self._settings.slots:
                 return None
             child = self._new()
             self._idle.append(child)

@@ -68,8 +68,9 @@ class ShardPlace(BaseModel):
 class Assignment(BaseModel):
     """One attempt at one job or shard, with everything it needs from the store.
 
-    `rounds`: the files that the shards of finished rounds left, in order. `checkpoint`: the job's file for the state of
-    a long fit, whether or not it is there; None for a shard, which is short.
+    `of_job`: the job whose shard this is, or None. `rounds`: the files that the shards of finished rounds left, in
+    order. `checkpoint`: the job's file for the state of a long fit, whether or not it is there; None for a shard, which
+    is short.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -82,6 +83,7 @@ class Assignment(BaseModel):
     datasets: dict[str, Path]
     learned_models: dict[str, ModelFiles]
     shard: ShardPlace | None = None
+    of_job: str | None = None
     rounds: dict[str, list[Path]] = {}
     checkpoint: Path | None = None
 

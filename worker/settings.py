@@ -39,5 +39,5 @@ class WorkerSettings(ServiceSettings):
     child_threads: int = Field(default=1, ge=1, description="Threads of the numerical libraries in each job.")
     child_memory_bytes: int | None = Field(default=None, ge=2**30, description="Cap of a job's data; None: no cap.")
     child_jobs: int = Field(
-        default=16, ge=1, description="Jobs that one process may run one after another; 1: a fresh process for each."
+        default=16, ge=1, description="Jobs, with their shards, of one process; 1: a fresh process for each of them."
     )

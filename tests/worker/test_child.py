@@ -17,19 +17,20 @@ from worker.protocol import RESULT, Assignment, ChildOptions
 
 @pytest.fixture
 def child(request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[bytes]]:
-    """A child; parametrised indirectly, with that many bytes of memory."""
-    memory = getattr(request, "param", None)
+    """A child; parametrised indirectly, with that many bytes of memory, or with other options."""
+    param = getattr(request, "param", None)
+    changed = param if isinstance(param, dict) else {"memory_bytes": param}
     options = ChildOptions(
         device="cpu",
         ordinal=0,
         threads=1,
-        memory_bytes=memory,
+        memory_bytes=None,
         jobs=1,
         log_level="CRITICAL",
         log_format="json",
         shard_seconds=5.0,
         checkpoint_seconds=10.0,
-    )
+    ).model_copy(update=changed)
     process = subprocess.Popen(
         [sys.executable, "-m", "worker.child", options.model_dump_json()],
         stdin=subprocess.PIPE,
@@ -58,9 +59,22 @@ def hear(child: subprocess.Popen[bytes], kind: str) -> dict[str, Any]:
     raise AssertionError(f"it ended without saying {kind!r}")
 
 
-def assign(child: subprocess.Popen[bytes], spec: dict[str, Any], directory: Path) -> None:
+def assign(
+    child: subprocess.Popen[bytes],
+    spec: dict[str, Any],
+    directory: Path,
+    job_id: str = "job_1",
+    of_job: str | None = None,
+) -> None:
     assignment = Assignment(
-        job_id="job_1", attempt=1, request_id=None, spec=spec, directory=directory, datasets={}, learned_models={}
+        job_id=job_id,
+        attempt=1,
+        request_id=None,
+        spec=spec,
+        directory=directory,
+        datasets={},
+        learned_models={},
+        of_job=of_job,
     )
     path = directory / "assignment.json"
     path.write_text(assignment.model_dump_json())
@@ -103,3 +117,12 @@ def test_job_above_its_memory_says_so(child: subprocess.Popen[bytes], tmp_path: 
     done = hear(child, "done")
     assert done["outcome"] == "failed"
     assert done["error"]["code"] == "out_of_memory"
+
+
+@pytest.mark.parametrize("child", [{"jobs": 2}], indirect=True)
+def test_shards_of_one_job_count_as_one(child: subprocess.Popen[bytes], tmp_path: Path, short: dict[str, Any]) -> None:
+    kept = []
+    for job_id, of_job in (("job_2", "job_1"), ("job_1", None), ("job_3", "job_1"), ("job_4", None)):
+        assign(child, short, tmp_path, job_id, of_job)
+        kept.append(hear(child, "done")["reusable"])
+    assert kept == [True, True, True, False]
