@@ -5,7 +5,8 @@
 DIRECTORY holds a virtual environment for each peer (fastapi, litserve, mlserver, bentoml, mlflow), made by
 
     for peer in "fastapi[standard]" litserve mlserver bentoml mlflow: python -m venv DIRECTORY/peer;
-    DIRECTORY/peer/bin/pip install PEER onnxruntime (and onnx for mlflow, uvicorn[standard] for fastapi)
+    DIRECTORY/peer/bin/pip install PEER onnxruntime (and onnx for mlflow, uvicorn[standard] for fastapi; before
+    litserve torch by itself, from an index of CPU builds, for it brings CUDA otherwise)
 
 A peer without one is left out. Everyone serves the very same graph (two-layer, d = 100, m = 1024; float64 comes and
 goes, float32 inside) with one process and one thread of onnxruntime, and every answer is compared with the graph's
