@@ -40,7 +40,7 @@ class Kind(BaseModel):
 
 
 def refuse_disguised_numbers(model: type[BaseModel], data: dict[str, Any]) -> None:
-    """Refuse a boolean or a string in a field that takes only numbers (or null).
+    """Refuse a boolean or a string in a field that takes only numbers (or null), or tuples of such.
 
     Raises:
         PydanticCustomError: names the field.
@@ -49,6 +49,20 @@ def refuse_disguised_numbers(model: type[BaseModel], data: dict[str, Any]) -> No
         value = data.get(name)
         if isinstance(value, bool | str) and _leaves(field.annotation) <= {int, float, NoneType}:
             refuse(f"/{name}", "Input should be a number.")
+        if isinstance(value, list | tuple) and _holds_numbers(field.annotation):
+            for place, entry in enumerate(value):
+                if isinstance(entry, bool | str):
+                    refuse(f"/{name}/{place}", "Input should be a number.")
+
+
+def _holds_numbers(annotation: Any) -> bool:
+    """Whether this is a tuple of numbers of any length, perhaps with metadata, or null."""
+    if get_origin(annotation) is Annotated:
+        return _holds_numbers(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return all(one is NoneType or _holds_numbers(one) for one in get_args(annotation))
+    entry, *rest = get_args(annotation) if get_origin(annotation) is tuple else ((), None)
+    return rest == [Ellipsis] and _leaves(entry) <= {int, float}
 
 
 def _leaves(annotation: Any) -> set[Any]:

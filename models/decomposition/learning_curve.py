@@ -32,6 +32,8 @@ FEWEST_SIZES = 3
 DRAWS = 400
 EXPONENTS = torch.linspace(0.1, 2.0, 39, dtype=torch.float64)
 RELATIVE_FLOOR = 1e-6
+SMALLEST = 1e-100
+"""Risks that are all 0, of labels that are, still have errors whose squares can be inverted."""
 """Least standard error of a risk relative to it: without it a curve without spread would divide by zero."""
 
 
@@ -96,7 +98,7 @@ def fit_learning_curve(
     if len(sizes) < FEWEST_SIZES:
         return None
     risks = bootstrapped_risks(losses.to(torch.float64), randomness, draws, widening)
-    spread = risks[1:].std(dim=0).clamp(min=RELATIVE_FLOOR * float(risks[0].abs().max().clamp(min=1e-300)))
+    spread = risks[1:].std(dim=0).clamp(min=RELATIVE_FLOOR * float(risks[0].abs().max().clamp(min=SMALLEST)))
     fits = [_power(sizes, risks, spread), _inverse(sizes, risks, spread, 0.0)]
     shifts = [0.0, 0.0]
     if coefficients is not None:

@@ -13,6 +13,7 @@ from models.samples import Sample
 PROBE_ROWS = 64
 NESTED = 1e-12
 """Largest difference from the widest width's features, relative to the largest feature."""
+STRETCH = 1e3
 BLOCK_ROWS = 4_096
 
 
@@ -59,11 +60,15 @@ def nested_features(spaces: Sequence[LinearSpace], drawn: Sequence[Parameters], 
         return None
     # Mirrored inputs wake features that are zero on the domain's side.
     points = torch.cat([probe[:PROBE_ROWS], -probe[:PROBE_ROWS]]).to(drawn[widest]["coefficients"])
+    widest_pair = spaces[widest], drawn[widest]
     with torch.no_grad():
-        common = spaces[widest].features(drawn[widest], points)
         factors = []
         for space, parameters, count in zip(spaces, drawn, counts, strict=True):
-            own, leading = space.features(parameters, points), common[:, :count]
+            own, leading = (one.features(at, points)[:, :count] for one, at in ((space, parameters), widest_pair))
+            if not bool(leading.any()):
+                # A few relu features may all be silent on the domain; far outside they are not.
+                far = STRETCH * points
+                own, leading = (one.features(at, far)[:, :count] for one, at in ((space, parameters), widest_pair))
             norm = float((leading**2).sum())
             factor = float((own * leading).sum()) / norm if norm else 0.0
             if not factor or float((own - factor * leading).abs().max()) > NESTED * float(own.abs().max()):

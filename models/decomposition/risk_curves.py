@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from models.decomposition.intervals import Draws
-from models.decomposition.learning_curve import affine_fit
+from models.decomposition.learning_curve import SMALLEST, affine_fit
 from models.randomness import Randomness
 
 FEWEST_PLACES = 3
@@ -135,7 +135,7 @@ def _steepens(x: Float[Tensor, " places"], risks: Float[Tensor, " places"]) -> b
 def _smooth_errors(risks: Float[Tensor, "draws places"]) -> Float[Tensor, " places"]:
     """Half of each place's own variance, half of what the mean relative error gives: few seeds tell each one badly."""
     own, size = risks[1:].std(dim=0), risks[0].abs()
-    floor = RELATIVE_FLOOR * float(size.max().clamp(min=1e-300))
+    floor = RELATIVE_FLOOR * float(size.max().clamp(min=SMALLEST))
     relative = float(((own / size.clamp(min=floor)) ** 2).mean())
     return ((own**2 + relative * size**2) / 2).sqrt().clamp(min=floor)
 

@@ -122,6 +122,8 @@ class DecomposeError(Experiment):
             refuse("/precision", "On a table seeds reorder the same rows; its error bars shorten with more rows.")
         if self.precision is not None and self.seeds < FEWEST_SEEDS:
             refuse("/seeds", f"Fewer than {FEWEST_SEEDS} seeds do not tell when to stop.")
+        if self.precision is not None and self.most_seeds < self.seeds:
+            refuse("/most_seeds", f"It is below the {self.seeds} seeds to begin with; raise it or lower seeds.")
         if isinstance(self.learner, tuple) and len(learners) != len(self.spaces):
             refuse("/learner", f"{len(learners)} learners cannot be paired with {len(self.spaces)} hypothesis spaces.")
         if self.folds is not None and self.folds > 1:
