@@ -11,13 +11,13 @@ from jaxtyping import install_import_hook
 # Before any import of models: the hook rewrites what is imported after it.
 install_import_hook("models", "beartype.beartype")
 
-import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 import redis
+from migrated_databases import MigratedPostgres, MigratedSqlite, new_postgres_database
 
 from db.engine import Database
 from db.migrate import migrate
@@ -49,12 +49,22 @@ def postgres_server() -> str:
 @pytest.fixture
 def postgres_url(postgres_server: str) -> Iterator[str]:
     """URL of an empty database of its own, dropped afterwards."""
-    name = f"riskscope_test_{secrets.token_hex(6)}"
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    yield postgres_server.rsplit("/", 1)[0] + "/" + name
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with new_postgres_database(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres_server: str) -> Iterator[MigratedPostgres]:
+    """A migrated database, emptied for each test."""
+    migrated = MigratedPostgres(postgres_server)
+    yield migrated
+    migrated.close()
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> MigratedSqlite:
+    """A migrated file, copied for each test."""
+    return MigratedSqlite(tmp_path_factory.mktemp("migrated"))
 
 
 @pytest.fixture(scope="session")
@@ -69,9 +79,19 @@ def broker_url() -> str:
     return url
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
+EACH_DATABASE = ["sqlite", pytest.param("postgresql", marks=pytest.mark.services)]
+
+
+@pytest.fixture(params=EACH_DATABASE)
 def storage_settings(request: pytest.FixtureRequest, tmp_path: Path) -> ServiceSettings:
-    """Settings of an empty store, once on SQLite and once on PostgreSQL."""
+    """Settings of a store without rows, once on SQLite and once on PostgreSQL. `database` opens it."""
+    url = request.getfixturevalue("migrated_postgres").take() if request.param == "postgresql" else ""
+    return ServiceSettings(data_directory=tmp_path / "data", database_url=url)
+
+
+@pytest.fixture(params=EACH_DATABASE)
+def unmigrated_settings(request: pytest.FixtureRequest, tmp_path: Path) -> ServiceSettings:
+    """Settings of a store without tables, once on SQLite and once on PostgreSQL."""
     url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else ""
     return ServiceSettings(data_directory=tmp_path / "data", database_url=url)
 
@@ -93,6 +113,11 @@ def open_database() -> Iterator[Callable[[ServiceSettings], Database]]:
 
 
 @pytest.fixture
-def database(storage_settings: ServiceSettings, open_database: Callable[[ServiceSettings], Database]) -> Database:
+def database(storage_settings: ServiceSettings, migrated_sqlite: MigratedSqlite) -> Iterator[Database]:
     """A migrated, empty database."""
-    return open_database(storage_settings)
+    copied = migrated_sqlite.copy_to(storage_settings)
+    database = Database(storage_settings)
+    if not copied:
+        migrate(database)
+    yield database
+    database.close()

@@ -16,19 +16,23 @@ from db.settings import ServiceSettings
 Run = Callable[..., Result]
 
 
-@pytest.fixture
-def run(storage_settings: ServiceSettings) -> Run:
+def runner(settings: ServiceSettings) -> Run:
     environment = {
-        "RISKSCOPE_DATA_DIRECTORY": str(storage_settings.data_directory),
-        "RISKSCOPE_DATABASE_URL": storage_settings.database_url,
+        "RISKSCOPE_DATA_DIRECTORY": str(settings.data_directory),
+        "RISKSCOPE_DATABASE_URL": settings.database_url,
     }
     return lambda *arguments: CliRunner().invoke(app, list(arguments), env=environment)
 
 
-def test_migrate_makes_the_schema_current_and_may_be_repeated(run: Run, storage_settings: ServiceSettings) -> None:
+@pytest.fixture
+def run(storage_settings: ServiceSettings) -> Run:
+    return runner(storage_settings)
+
+
+def test_migrate_makes_the_schema_current_and_may_be_repeated(unmigrated_settings: ServiceSettings) -> None:
     for _ in range(2):
-        assert run("migrate").exit_code == 0
-    database = Database(storage_settings)
+        assert runner(unmigrated_settings)("migrate").exit_code == 0
+    database = Database(unmigrated_settings)
     try:
         assert schema_is_current(database)
     finally:
@@ -54,8 +58,8 @@ def test_key_is_printed_once_listed_without_its_secret_and_revoked(
     assert run("keys", "revoke", key_id).exit_code == 1
 
 
-def test_keys_need_a_migrated_database_and_say_so(run: Run) -> None:
-    refused = run("keys", "create", "--name", "me")
+def test_keys_need_a_migrated_database_and_say_so(unmigrated_settings: ServiceSettings) -> None:
+    refused = runner(unmigrated_settings)("keys", "create", "--name", "me")
     assert refused.exit_code == 1
     assert "riskscope migrate" in refused.output
 

@@ -254,6 +254,7 @@ def test_progress_is_shown_as_it_was_reported(client: TestClient, services: Serv
     job = submit(client)
     taken = claim(services, job["id"])
     progress = {"phase": "training", "step": 1, "total": 4, "fraction": 0.25, "eta_seconds": 3.0}
+    progress["empirical_risk"] = 0.5
     with services.database.unit_of_work() as session:
         JobQueue(session).heartbeat(job["id"], taken.attempt, 60, progress)
     assert client.get(f"/v1/jobs/{job['id']}").json()["progress"] == progress

@@ -1,16 +1,15 @@
 """Requests drawn from the OpenAPI document: nothing breaks the server, and every answer is one that it promises."""
 
-import secrets
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from migrated_databases import new_postgres_database
 from pydantic import SecretStr
 from schemathesis.openapi import from_asgi
 from schemathesis.python.asgi import shutdown_lifespans
@@ -74,12 +73,8 @@ def fill(database: Database, store: ArtefactStore, cell: dict[str, Any]) -> dict
 @pytest.fixture(scope="module")
 def filled_postgres_url(postgres_server: str) -> Iterator[str]:
     """URL of a database that the whole module shares."""
-    name = f"riskscope_test_{secrets.token_hex(6)}"
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    yield postgres_server.rsplit("/", 1)[0] + "/" + name
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with new_postgres_database(postgres_server) as url:
+        yield url
 
 
 @pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])

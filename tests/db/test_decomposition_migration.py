@@ -32,7 +32,7 @@ def rows(database: Database) -> list[Any]:
         return list(session.execute(text("SELECT * FROM decompositions ORDER BY id")))
 
 
-def test_up_and_down_keep_the_rows(storage_settings: ServiceSettings) -> None:
+def test_up_and_down_keep_the_rows(unmigrated_settings: ServiceSettings) -> None:
     estimate = {"value": "inf", "standard_error": None, "method": "closed_form"}
     cell = {
         "hypothesis_space": {"kind": "two_layer"},
@@ -45,7 +45,7 @@ def test_up_and_down_keep_the_rows(storage_settings: ServiceSettings) -> None:
         "risks": {"trained": estimate},
         "risk_terms": {"approximation": estimate, "estimation": estimate, "optimization": estimate},
     }
-    database = Database(storage_settings)
+    database = Database(unmigrated_settings)
     try:
         move(database, command.upgrade, "0001")
         first = indexes(database)

@@ -31,8 +31,8 @@ def found(database: Database, written: dict[str, dict[str, Any]]) -> dict[str, d
 
 
 @pytest.mark.parametrize("revision", REVISIONS)
-def test_rows_of_every_table_survive_and_are_read(revision: str, storage_settings: ServiceSettings) -> None:
-    database = Database(storage_settings)
+def test_rows_of_every_table_survive_and_are_read(revision: str, unmigrated_settings: ServiceSettings) -> None:
+    database = Database(unmigrated_settings)
     try:
         raised(database, revision)
         written = filled(database)

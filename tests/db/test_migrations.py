@@ -13,16 +13,18 @@ from db.migrate import migrate, schema_is_current
 from db.settings import ServiceSettings
 
 
-def test_migrated_schema_equals_the_declared_one(database: Database) -> None:
-    with database.engine.connect() as connection:
+def test_migrated_schema_equals_the_declared_one(
+    unmigrated_settings: ServiceSettings, open_database: Callable[[ServiceSettings], Database]
+) -> None:
+    with open_database(unmigrated_settings).engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
 
 
-def test_parallel_migrations_all_succeed(storage_settings: ServiceSettings) -> None:
+def test_parallel_migrations_all_succeed(unmigrated_settings: ServiceSettings) -> None:
     failures: list[BaseException] = []
 
     def work() -> None:
-        own = Database(storage_settings)
+        own = Database(unmigrated_settings)
         try:
             migrate(own)
             assert schema_is_current(own)
@@ -39,8 +41,8 @@ def test_parallel_migrations_all_succeed(storage_settings: ServiceSettings) -> N
     assert failures == []
 
 
-def test_empty_database_is_not_current(storage_settings: ServiceSettings) -> None:
-    database = Database(storage_settings)
+def test_empty_database_is_not_current(unmigrated_settings: ServiceSettings) -> None:
+    database = Database(unmigrated_settings)
     try:
         assert not schema_is_current(database)
     finally:
@@ -48,6 +50,6 @@ def test_empty_database_is_not_current(storage_settings: ServiceSettings) -> Non
 
 
 def test_migrating_twice_changes_nothing(
-    storage_settings: ServiceSettings, open_database: Callable[[ServiceSettings], Database]
+    unmigrated_settings: ServiceSettings, open_database: Callable[[ServiceSettings], Database]
 ) -> None:
-    migrate(open_database(storage_settings))
+    migrate(open_database(unmigrated_settings))

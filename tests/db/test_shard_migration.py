@@ -28,8 +28,8 @@ def ids(database: Database, query: str) -> list[Any]:
         return list(session.scalars(text(query)))
 
 
-def test_jobs_and_events_stay_and_shards_go(storage_settings: ServiceSettings) -> None:
-    database = Database(storage_settings)
+def test_jobs_and_events_stay_and_shards_go(unmigrated_settings: ServiceSettings) -> None:
+    database = Database(unmigrated_settings)
     try:
         migrate(database)
         with database.unit_of_work() as session:

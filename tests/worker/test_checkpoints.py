@@ -119,7 +119,7 @@ def test_a_state_that_cannot_be_written_does_not_fail_the_run(path: Path) -> Non
 @pytest.fixture(params=["sqlite"])
 def storage_settings(request: pytest.FixtureRequest, tmp_path: Path) -> ServiceSettings:
     """On SQLite; rows matter to one test only, which says so."""
-    url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else ""
+    url = request.getfixturevalue("migrated_postgres").take() if request.param == "postgresql" else ""
     return ServiceSettings(data_directory=tmp_path / "data", database_url=url)
 
 

@@ -34,14 +34,21 @@ def check_failed_for_space(workshop: Any, job_id: str) -> None:
     assert workshop.job(after).status == JobStatus.SUCCEEDED
 
 
+def leave_room(workshop: Any, size: int) -> None:
+    """No file of any child may grow beyond `size` bytes."""
+    for process in workshop.processes():
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+
 @pytest.mark.parametrize("bytes_left", [16, 20_000], ids=["for nothing", "for a part of a file"])
 def test_full_disk_under_a_run_fails_that_job_alone(workshop: Any, bytes_left: int) -> None:
     workshop.children.start()
     workshop.until(lambda: workshop.children.device(1) is not None)
-    for process in workshop.processes():
-        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (bytes_left, bytes_left))
+    leave_room(workshop, bytes_left)
     job_id = workshop.accept(workshop.short | WIDE)
     assert workshop.runner.run(job_id)
+    # There is space again, also for the spare child, which was there all the time.
+    leave_room(workshop, resource.RLIM_INFINITY)
     check_failed_for_space(workshop, job_id)
 
 
