@@ -14,9 +14,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import psutil
 from celery import Celery
 
 from db.engine import Database
@@ -33,12 +34,12 @@ GRID = {
     "kind": "decompose_error",
     "data": {"kind": "target", "target": {"kind": "cosine_ridge"}, "dimension": 10, "noise": 0.1},
     "hypothesis_space": {"kind": "two_layer"},
-    "learner": {"kind": "adam", "steps": 2_000},
-    "widths": [8, 16, 32, 64],
-    "sample_sizes": [128, 512, 2_048],
-    "seeds": 4,
+    "learner": {"kind": "adam", "steps": 4_000},
+    "widths": [16, 32, 64, 128],
+    "sample_sizes": [256, 1_024, 4_096],
+    "seeds": 8,
     "test_size": 10_000,
-    "reference": {"effort": "quick"},
+    "reference": {"effort": "standard"},
 }
 DEADLINE_SECONDS = 900
 
@@ -56,12 +57,27 @@ def workers(settings: WorkerSettings, database: Database, count: int) -> Iterato
     processes = [subprocess.Popen(command, env=environment, start_new_session=True) for _ in range(count)]
     try:
         until(lambda: registered(database) == count, 120)
+        # Spare children go on importing, which a worker has done long before most of its jobs.
+        until(lambda: is_quiet(processes), 120)
         yield
     finally:
         for process in processes:
             process.terminate()
         for process in processes:
             process.wait(30)
+
+
+def is_quiet(processes: Sequence[subprocess.Popen[bytes]]) -> bool:
+    """Whether they and their children take less than a twentieth of a second of processor time in one."""
+
+    def spent() -> float:
+        parents = [psutil.Process(process.pid) for process in processes]
+        trees = [one for parent in parents for one in (parent, *parent.children(recursive=True))]
+        return sum(sum(one.cpu_times()[:2]) for one in trees)
+
+    before = spent()
+    time.sleep(1)
+    return spent() - before < 0.05
 
 
 def registered(database: Database) -> int:
