@@ -119,6 +119,15 @@ def test_job_above_its_memory_says_so(child: subprocess.Popen[bytes], tmp_path: 
     assert done["error"]["code"] == "out_of_memory"
 
 
+def test_memory_of_who_started_a_process_is_not_its_own() -> None:
+    code = "from worker.child import memory_in_use; print(memory_in_use())"
+    large = f"import os, subprocess, sys; b = bytearray(2**30); b[::4096] = bytes(2**18); os.execv({sys.executable!r}, "
+    environment = os.environ | {"PYTHONPATH": import_path()}
+    command = [sys.executable, "-c", large + f"[{sys.executable!r}, '-c', {code!r}])"]
+    printed = subprocess.run(command, env=environment, capture_output=True, check=True, timeout=60).stdout
+    assert int(printed) < 2**29
+
+
 @pytest.mark.parametrize("child", [{"jobs": 2}], indirect=True)
 def test_shards_of_one_job_count_as_one(child: subprocess.Popen[bytes], tmp_path: Path, short: dict[str, Any]) -> None:
     kept = []
