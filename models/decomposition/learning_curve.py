@@ -32,9 +32,9 @@ FEWEST_SIZES = 3
 DRAWS = 400
 EXPONENTS = torch.linspace(0.1, 2.0, 39, dtype=torch.float64)
 RELATIVE_FLOOR = 1e-6
+"""Least standard error of a risk relative to it: without it a curve without spread would divide by zero."""
 SMALLEST = 1e-100
 """Risks that are all 0, of labels that are, still have errors whose squares can be inverted."""
-"""Least standard error of a risk relative to it: without it a curve without spread would divide by zero."""
 
 
 @dataclass(frozen=True)

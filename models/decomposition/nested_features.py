@@ -14,6 +14,7 @@ PROBE_ROWS = 64
 NESTED = 1e-12
 """Largest difference from the widest width's features, relative to the largest feature."""
 STRETCH = 1e3
+"""How far outside the probe features are looked at that are silent on it."""
 BLOCK_ROWS = 4_096
 
 
