@@ -36,6 +36,14 @@ OF_TABLE = GRID | {
     "sample_sizes": [8, 16, 24],
     "folds": 3,
 }
+STEP_BY_STEP = GRID | {
+    "learner": [
+        {"kind": "ridge", "penalty": 0.01},
+        {"kind": "stochastic_gradient_descent", "steps": 2_500, "validation_fraction": 0.0},
+    ],
+}
+"""Shards of a second on any machine: one small step after the other."""
+
 LONG_GRID = GRID | {"learner": [{"kind": "ridge"}, {"kind": "stochastic_gradient_descent", "steps": 1_000_000}]}
 
 
@@ -190,8 +198,8 @@ def test_failing_shard_fails_the_job_with_its_reason(workshop: Any) -> None:
 
 
 def test_finished_shards_survive_the_loss_of_the_worker(workshop: Any, second: Runner) -> None:
-    expected = whole(workshop, GRID)
-    job_id = workshop.accept(GRID)
+    expected = whole(workshop, STEP_BY_STEP)
+    job_id = workshop.accept(STEP_BY_STEP)
     thread = workshop.start(job_id)
     workshop.until(lambda: any(shard.status == JobStatus.SUCCEEDED for shard in shards_of(workshop, job_id)))
     with workshop.database.unit_of_work() as session:
@@ -216,8 +224,8 @@ def test_finished_shards_survive_the_loss_of_the_worker(workshop: Any, second: R
 
 
 def test_killed_shard_is_tried_again(workshop: Any) -> None:
-    expected = whole(workshop, GRID)
-    job_id = workshop.accept(GRID)
+    expected = whole(workshop, STEP_BY_STEP)
+    job_id = workshop.accept(STEP_BY_STEP)
     thread = workshop.start(job_id)
     workshop.until(lambda: any(shard.progress for shard in shards_of(workshop, job_id)))
     for process in workshop.processes():
