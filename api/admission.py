@@ -5,10 +5,10 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from api.errors import TooManyRequests, field_problem
+from api.errors import TooManyRequests, Unprocessable, field_problem
 from api.schemas.jobs import JobPlan, QueueState
 from api.settings import ApiSettings
-from api.theory import Experiment, TableShape, check_models, plan_job, specification_json, table_shape
+from api.theory import Experiment, Plan, TableShape, check_models, plan_job, specification_json, table_shape
 from db.repositories.datasets import Datasets
 from db.repositories.jobs import count_queued
 from db.repositories.learned_models import LearnedModels
@@ -54,16 +54,32 @@ def admit(session: Session, owner: str, experiment: Experiment, settings: ApiSet
     plan = plan_job(experiment, tables)
     if plan.parameters > settings.max_job_parameters:
         raise field_problem(
-            "/spec", f"A model would have {plan.parameters} parameters; at most {settings.max_job_parameters} may be."
+            f"/spec{plan.parameters_field}",
+            f"A model would have {plan.parameters} parameters; at most {settings.max_job_parameters} may be.",
         )
     if plan.peak_memory_bytes > settings.max_job_memory_bytes:
-        raise field_problem(
-            "/spec",
-            f"The job would need {plan.peak_memory_bytes} bytes of memory; "
-            f"at most {settings.max_job_memory_bytes} are allowed.",
-        )
-    document = JobPlan(kind=experiment.kind, queue=QueueState(depth=count_queued(session)), **plan.model_dump())
+        raise _too_much_memory(plan, settings.max_job_memory_bytes)
+    costs = plan.model_dump(exclude={"memory", "parameters_field"})
+    document = JobPlan(kind=experiment.kind, queue=QueueState(depth=count_queued(session)), **costs)
     return Admission(document, experiment.dataset_ids() | behind_models)
+
+
+def _too_much_memory(plan: Plan, allowed: int) -> Unprocessable:
+    """The refusal, which names the largest part of the memory and what makes it smaller."""
+    detail = f"The job would need {_bytes(plan.peak_memory_bytes)} of memory; at most {allowed} bytes are allowed."
+    if not plan.memory:
+        return field_problem("/spec", detail)
+    largest = max(plan.memory, key=lambda part: part.size_bytes)
+    detail += f" The largest part, {_bytes(largest.size_bytes)}, holds {largest.holds}: {largest.remedy}."
+    return field_problem(f"/spec{largest.field}", detail)
+
+
+def _bytes(count: int) -> str:
+    """In the largest unit of powers of a thousand that leaves 1 or more, to three digits."""
+    size, units = float(count), ["bytes", "kB", "MB", "GB", "TB"]
+    while size >= 999.5 and len(units) > 1:
+        size, units = size / 1000, units[1:]
+    return f"{size:.3g} {units[0]}"
 
 
 def check_queue(session: Session, owner: str, settings: ApiSettings) -> None:

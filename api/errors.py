@@ -25,7 +25,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Match
 
-from api.field_errors import FieldError, field_errors
+from api.field_errors import FieldError, field_errors, in_words
 from db.engine import UNREACHABLE
 
 logger = structlog.get_logger(__name__)
@@ -141,7 +141,7 @@ def _from_request_validation(error: RequestValidationError) -> Problem:
     body = dict(error.body) if isinstance(error.body, FormData) else error.body
     errors = field_errors(in_body, body, ("body",))
     errors += [
-        FieldError(pointer=str(item["loc"][-1]), detail=str(item["msg"]))
+        FieldError(pointer=str(item["loc"][-1]), detail=in_words(item))
         for item in everything
         if not item["loc"] or item["loc"][0] != "body"
     ]

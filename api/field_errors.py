@@ -1,5 +1,6 @@
 """Which field is wrong: pydantic's locations as JSON pointers into the body that the client sent."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,6 +8,9 @@ from pydantic import BaseModel
 
 MAX_FIELD_ERRORS = 100
 _SHOWN_CHARACTERS = 80
+_LONG_NUMBER = re.compile(r"\b\d{20,}\b")
+_LISTS = ("tuple_type", "list_type", "set_type", "frozen_set_type")
+_OBJECTS = ("model_type", "model_attributes_type", "dict_type", "dataclass_type")
 
 
 class FieldError(BaseModel):
@@ -53,12 +57,14 @@ def field_errors(errors: Sequence[Any], body: Any, prefix: Sequence[str] = ()) -
     """
     found: dict[tuple[str, str], FieldError] = {}
     for error in errors:
+        if _counts_refused_entries_out(error):
+            continue
         location = list(error["loc"])
         if location[: len(prefix)] == list(prefix):
             location = location[len(prefix) :]
         context = error.get("ctx") or {}
         pointer = json_pointer(location, body, error["type"] == "missing") + str(context.get("pointer", ""))
-        detail = str(error["msg"])
+        detail = in_words(error)
         if error["type"] == "union_tag_invalid":
             pointer += "/kind"
             detail = f"Unknown kind {_shortened(context['tag'])!r}; known kinds: {context['expected_tags']}."
@@ -69,6 +75,33 @@ def field_errors(errors: Sequence[Any], body: Any, prefix: Sequence[str] = ()) -
         if len(found) == MAX_FIELD_ERRORS:
             break
     return list(found.values())
+
+
+def in_words(error: Any) -> str:
+    """What one of pydantic's errors says, in the words of JSON rather than of Python: no tuple, no dictionary.
+
+    Numbers of a limit that would be written with hundreds of digits are written as powers of ten.
+    """
+    kind, context = error["type"], error.get("ctx") or {}
+    if kind in _LISTS:
+        return "Input should be a list."
+    if kind in _OBJECTS:
+        return "Input should be an object."
+    if kind == "extra_forbidden":
+        return "There is no such field."
+    if kind in ("too_short", "too_long"):
+        bound, limit = ("least", context["min_length"]) if kind == "too_short" else ("most", context["max_length"])
+        given = error.get("input")
+        here = len(given) if isinstance(given, list | tuple) else context.get("actual_length")
+        entries = "1 entry" if limit == 1 else f"{limit} entries"
+        return f"There should be at {bound} {entries}" + ("." if here is None else f", not {here}.")
+    return _LONG_NUMBER.sub(lambda found: f"{float(found[0]):g}", str(error["msg"]))
+
+
+def _counts_refused_entries_out(error: Any) -> bool:
+    """A list that pydantic calls too short only because it leaves out entries, each of which is named by itself."""
+    given = error.get("input")
+    return error["type"] == "too_short" and isinstance(given, list | tuple) and len(given) >= error["ctx"]["min_length"]
 
 
 def _shortened(value: Any) -> str:

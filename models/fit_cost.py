@@ -4,7 +4,7 @@ from models.bounds import MOST_FITTED
 from models.hypothesis_spaces.base import HypothesisSpace
 from models.large_samples import BLOCK_ROWS, streamed_numbers
 from models.learners.base import Learner
-from models.plan import Plan
+from models.plan import MemoryPart, Plan
 from models.risks import EVALUATION_BLOCK
 
 DENSE_FLOPS_PER_SECOND = 6e10
@@ -67,12 +67,37 @@ def fit_plan(
         rows_at_once = BLOCK_ROWS if streams else sample_size
         solver = streamed_numbers(space.feature_count(input_dimension)) if streams else 0
     columns, batched = input_dimension + output_dimension, learner.batched_runs(space, sample_size)
-    numbers = (
-        2 * columns * (sample_size + test_size)
-        + 4 * parameters * max(1, batched)
-        + 3 * activations * (rows_at_once + min(EVALUATION_BLOCK, max(sample_size, test_size)))
-        + solver
-        + SIGN_DRAWS * (activations + input_dimension + EVALUATION_BLOCK)
+    memory = (
+        MemoryPart(
+            holds="the sample and the test points",
+            field="/sample_size",
+            remedy="lower sample_size or test_size",
+            size_bytes=NUMBER_BYTES * 2 * columns * (sample_size + test_size),
+        ),
+        MemoryPart(
+            holds="the parameters with their gradients and moments",
+            field="/hypothesis_space",
+            remedy="lower the width of the hypothesis space",
+            size_bytes=NUMBER_BYTES * (4 * parameters * max(1, batched) + solver),
+        ),
+        MemoryPart(
+            holds="the features of the rows that train together",
+            field="/sample_size" if rows_at_once == sample_size else "/hypothesis_space",
+            remedy=f"lower {'sample_size or ' if rows_at_once == sample_size else ''}the width of the hypothesis space",
+            size_bytes=int(NUMBER_BYTES * 3 * activations * rows_at_once),
+        ),
+        MemoryPart(
+            holds="the features of a block of rows, and the signed sums of the bounds",
+            field="/hypothesis_space",
+            remedy="lower the width of the hypothesis space",
+            size_bytes=int(
+                NUMBER_BYTES
+                * (
+                    3 * activations * min(EVALUATION_BLOCK, max(sample_size, test_size))
+                    + SIGN_DRAWS * (activations + input_dimension + EVALUATION_BLOCK)
+                )
+            ),
+        ),
     )
     flops = learner.flops(space, sample_size, input_dimension, output_dimension)
     learning = learning_seconds(space, learner, sample_size, input_dimension, output_dimension)
@@ -84,7 +109,9 @@ def fit_plan(
         measuring += 2.0 * sample_size * activations**2
     return Plan(
         parameters=parameters,
-        peak_memory_bytes=int(NUMBER_BYTES * numbers),
+        parameters_field="/hypothesis_space",
+        peak_memory_bytes=sum(part.size_bytes for part in memory),
+        memory=memory,
         floating_point_operations=flops + measuring,
         estimated_seconds=learning
         + measuring / DENSE_FLOPS_PER_SECOND

@@ -27,12 +27,32 @@ class TableShape(BaseModel):
     first_text_rows: dict[str, int] = {}
 
 
+class MemoryPart(BaseModel):
+    """A part of the memory at the peak: what it holds, and the field of the specification that makes it large.
+
+    `field`: a JSON pointer into the specification; `remedy`: what to change there or nearby for less.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    holds: str
+    field: str
+    remedy: str
+    size_bytes: int
+
+
 class Plan(BaseModel):
-    """What a job will cost: numbers stored, bytes at the peak, floating-point operations, and a guess of the time."""
+    """What a job will cost: numbers stored, bytes at the peak, floating-point operations, and a guess of the time.
+
+    `memory`: the parts of the peak, as far as they are known before anything is read. `parameters_field`: a JSON
+    pointer to the field that decides the number of parameters.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     parameters: int
+    parameters_field: str = ""
     peak_memory_bytes: int
+    memory: tuple[MemoryPart, ...] = ()
     floating_point_operations: float
     estimated_seconds: float

@@ -10,7 +10,7 @@ from models.fit_cost import activations_of_a_row, learning_seconds
 from models.hypothesis_spaces.base import HypothesisSpace, LinearSpace
 from models.hypothesis_spaces.two_layer import TwoLayer
 from models.learners.base import Learner
-from models.plan import Plan
+from models.plan import MemoryPart, Plan
 from models.risks import EVALUATION_BLOCK
 
 FLOPS_PER_SECOND = 5e9
@@ -27,12 +27,13 @@ def decomposition_plan(
     seeds: int,
     test_size: int,
     budget: ReferenceBudget,
+    test_field: str = "/test_size",
 ) -> Plan:
     """The cost of `rows` (a space at all its widths, learner) times sample sizes times seeds, references included.
 
     Where features are nested the widest width pays for the rows of all. Memory is counted in float64: the test inputs,
     what the cells solved together keep at the test points, the largest sample with its features, one block of
-    activations, and the functions of one width.
+    activations, and the functions of one width. `test_field` decides the number of test points.
     """
     flops, fitting, learning, steps, cells = 0.0, 0.0, 0.0, 0, len(sample_sizes)
     for spaces, learner in rows:
@@ -69,15 +70,37 @@ def decomposition_plan(
     every = [space for spaces, _ in rows for space in spaces]
     parameters = max(space.parameter_count(dimension, outputs) for space in every)
     activations = max(activations_of_a_row(space, dimension, outputs) for space in every)
-    numbers = (
-        test_size * (dimension + outputs * (1 + NUMBERS_OF_A_CELL * cells))
-        + max(sample_sizes) * (dimension + outputs + activations)
-        + EVALUATION_BLOCK * 3 * activations
-        + parameters * (2 * seeds * len(sample_sizes) + 8)
+    memory = (
+        MemoryPart(
+            holds="what the cells keep at the test points",
+            field=test_field,
+            remedy=f"lower {test_field[1:]}, or name fewer sample_sizes",
+            size_bytes=int(8 * test_size * (dimension + outputs * (1 + NUMBERS_OF_A_CELL * cells))),
+        ),
+        MemoryPart(
+            holds="the largest sample with its features",
+            field="/sample_sizes",
+            remedy="lower the largest of sample_sizes or of widths",
+            size_bytes=int(8 * max(sample_sizes) * (dimension + outputs + activations)),
+        ),
+        MemoryPart(
+            holds="features of a block of points at the largest width",
+            field="/widths",
+            remedy="lower the largest of widths",
+            size_bytes=int(8 * EVALUATION_BLOCK * 3 * activations),
+        ),
+        MemoryPart(
+            holds="the coefficients of all seeds and sample sizes at the largest width",
+            field="/widths",
+            remedy="lower the largest of widths, or seeds, or name fewer sample_sizes",
+            size_bytes=8 * parameters * (2 * seeds * len(sample_sizes) + 8),
+        ),
     )
     return Plan(
         parameters=parameters,
-        peak_memory_bytes=int(8 * numbers),
+        parameters_field="/widths",
+        peak_memory_bytes=sum(part.size_bytes for part in memory),
+        memory=memory,
         floating_point_operations=fitting + flops,
         estimated_seconds=learning + flops / FLOPS_PER_SECOND + steps * SECONDS_PER_STEP,
     )

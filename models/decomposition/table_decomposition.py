@@ -16,7 +16,7 @@ from models.decomposition.terms import DecompositionCell
 from models.errors import InvalidData
 from models.hypothesis_spaces.base import HypothesisSpace
 from models.learners.base import Learner
-from models.plan import Plan
+from models.plan import MemoryPart, Plan
 from models.randomness import Randomness
 from models.run_context import PARTS_HELD_BYTES, Parts
 from models.table_splits import largest_fold
@@ -107,12 +107,20 @@ def table_plan(
             raise InvalidData(reason, "/widths")
     budget = replace(budget, population_steps=0, projection_rows=0, projection_floor=0)
     tested = largest_fold(scored_rows, folds)
-    one = decomposition_plan(rows, dimension, outputs, sample_sizes, 1, tested, budget)
+    one = decomposition_plan(rows, dimension, outputs, sample_sizes, 1, tested, budget, "/widths")
     of_a_width, widths = 16 * seeds * len(sample_sizes) * scored_rows, [len(spaces) for spaces, _ in rows]
     kept = of_a_width * max(widths) + min(PARTS_HELD_BYTES, of_a_width * sum(widths))
+    losses = MemoryPart(
+        holds="the losses of every row at all widths, sample sizes and seeds",
+        field="/seeds",
+        remedy="lower seeds, or name fewer widths or sample_sizes",
+        size_bytes=kept,
+    )
     return Plan(
         parameters=one.parameters,
+        parameters_field=one.parameters_field,
         peak_memory_bytes=one.peak_memory_bytes + kept,
+        memory=(*one.memory, losses),
         floating_point_operations=seeds * folds * one.floating_point_operations,
         estimated_seconds=seeds * folds * one.estimated_seconds,
     )

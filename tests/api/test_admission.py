@@ -39,15 +39,15 @@ def storage_settings(tmp_path: Path) -> ServiceSettings:
 
 
 @pytest.mark.parametrize(
-    ("cap", "number", "spec"),
+    ("cap", "number", "spec", "pointer"),
     [
-        ("max_grid_cells", 4000, GRID | {"sample_sizes": list(range(10, 74))}),
-        ("max_job_parameters", 7, FIT),
-        ("max_job_memory_bytes", 1000, FIT),
+        ("max_grid_cells", 4000, GRID | {"sample_sizes": list(range(10, 74))}, "/spec"),
+        ("max_job_parameters", 7, FIT, "/spec/hypothesis_space"),
+        ("max_job_memory_bytes", 1000, FIT, "/spec/hypothesis_space"),
     ],
 )
 def test_job_above_a_cap_is_refused_by_its_number(
-    client: TestClient, services: Services, cap: str, number: int, spec: dict[str, Any]
+    client: TestClient, services: Services, cap: str, number: int, spec: dict[str, Any], pointer: str
 ) -> None:
     for dry_run in ("true", "false"):
         setattr(services.settings, cap, 10**12)
@@ -56,8 +56,37 @@ def test_job_above_a_cap_is_refused_by_its_number(
         setattr(services.settings, cap, number)
         answer = client.post("/v1/jobs", params={"dry_run": dry_run}, json={"spec": spec})
         assert answer.status_code == 422
-        assert answer.json()["errors"][0]["pointer"] == "/spec"
+        assert answer.json()["errors"][0]["pointer"] == pointer
         assert str(number) in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "pointer", "remedy"),
+    [
+        (
+            FIT | {"sample_size": 10**7, "learner": {"kind": "least_squares", "precision": "float32"}},
+            "/sample_size",
+            "lower sample_size",
+        ),
+        (
+            FIT | {"hypothesis_space": {"kind": "two_layer", "width": 9000}, "learner": {"kind": "adam"}},
+            "/hypothesis_space",
+            "lower the width",
+        ),
+        (GRID | {"sample_sizes": [50], "test_size": 10**6}, "/test_size", "lower test_size"),
+        (GRID | {"widths": [100], "sample_sizes": [10**7]}, "/sample_sizes", "lower the largest of sample_sizes"),
+        (GRID | {"widths": [30_000], "sample_sizes": [50], "test_size": 100}, "/widths", "lower the largest of widths"),
+    ],
+)
+def test_too_large_a_job_is_told_what_to_lower(
+    client: TestClient, services: Services, spec: dict[str, Any], pointer: str, remedy: str
+) -> None:
+    services.settings.max_job_memory_bytes = 10**6
+    answer = client.post("/v1/jobs", json={"spec": spec})
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert error["pointer"] == f"/spec{pointer}"
+    assert remedy in error["detail"]
 
 
 def queued(services: Services, owner: str) -> str:

@@ -97,3 +97,39 @@ def test_missing_step_of_another_error_is_a_tag() -> None:
     assert json_pointer(["a", "literal['x']"], {"a": {}}) == "/a"
     assert json_pointer(["a", "b"], {"a": {}}, missing=True) == "/a/b"
     assert json_pointer([], {}) == ""
+
+
+class Shapes(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    widths: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=2, max_length=3)
+    leaf: Leaf | None = None
+    names: dict[str, str] = {}
+    risk: float = Field(default=1.0, le=1e300)
+
+
+def details(body: dict[str, object]) -> dict[str, str]:
+    with pytest.raises(ValidationError) as raised:
+        Shapes.model_validate(body)
+    return {error.pointer: error.detail for error in field_errors(raised.value.errors(), body)}
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"widths": 3}, {"/widths": "Input should be a list."}),
+        ({"widths": {}}, {"/widths": "Input should be a list."}),
+        ({"widths": [2]}, {"/widths": "There should be at least 2 entries, not 1."}),
+        ({"widths": [1, 2, 3, 4]}, {"/widths": "There should be at most 3 entries, not 4."}),
+        ({"widths": [1, 2], "leaf": []}, {"/leaf": "Input should be an object."}),
+        ({"widths": [1, 2], "names": []}, {"/names": "Input should be an object."}),
+        ({"widths": [1, 2], "width": 3}, {"/width": "There is no such field."}),
+        ({"widths": [1, 2], "risk": 1e301}, {"/risk": "Input should be less than or equal to 1e+300"}),
+    ],
+)
+def test_details_speak_of_lists_and_objects(body: dict[str, object], expected: dict[str, str]) -> None:
+    assert details(body) == expected
+
+
+def test_refused_entries_do_not_make_their_list_too_short() -> None:
+    assert set(details({"widths": [0, 1]})) == {"/widths/0"}
+    assert set(details({"widths": [0]})) == {"/widths/0", "/widths"}
