@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol, runtime_checkable
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from models.arrays import Inputs, Labels, Parameters
@@ -26,6 +27,9 @@ from models.streamed_least_squares import StreamedLeastSquares
 WARM_STARTS = 2
 """How many of the functions found on samples are trained on with fresh rows."""
 BATCHES_PER_DRAW = 32
+PROBES = 16
+"""Columns of random signs that measure leverage: the mean square of their fits knows it to a relative sqrt(2/PROBES) at
+one point, and much better in the mean over the points."""
 
 
 @runtime_checkable
@@ -61,6 +65,16 @@ def fresh_sample(population: Population, size: int, randomness: Randomness, stre
     return Sample(inputs, population.target.evaluate(inputs))
 
 
+def random_signs(rows: int, randomness: Randomness) -> Float[Tensor, "n q"]:
+    """PROBES columns of independent -1 and 1 (stream `probes`), float64.
+
+    As labels of a projection of N points they have the fits g with E g(x)^2 = l(x)/N over the signs, l(x) = phi(x)^T
+    E[phi phi^T]^+ phi(x) of the points themselves. Source: Hutchinson (1989).
+    """
+    drawn = torch.randint(2, (rows, PROBES), generator=randomness.generator("probes"))
+    return 2.0 * drawn.to(torch.float64) - 1.0
+
+
 def projection(
     space: LinearSpace,
     parameters: Parameters,
@@ -69,12 +83,25 @@ def projection(
     randomness: Randomness,
     advance: Advance,
 ) -> Parameters:
+    """`projection_and_probes` without the probes."""
+    return projection_and_probes(space, parameters, population, rows, randomness, advance)[0]
+
+
+def projection_and_probes(
+    space: LinearSpace,
+    parameters: Parameters,
+    population: Population,
+    rows: int,
+    randomness: Randomness,
+    advance: Advance,
+) -> tuple[Parameters, Parameters]:
     """f_m of a linear space: the L2(mu) projection of f*, by least squares over `rows` fresh noiseless points.
 
     The frozen features are those of `parameters`. The points (stream `projection`) arrive in blocks, so the memory
     is O(m^2) whatever `rows`. R(f_m) - R(f*) = E e^2, e = f* - f_m, comes out too large by about E[l e^2]/rows in the
     mean, l(x) = phi(x)^T E[phi phi^T]^+ phi(x): a relative rank/rows where e^2 and the leverage l are uncorrelated, a
-    few times that where the space errs most at its edges.
+    few times that where the space errs most at its edges. The second function has PROBES outputs, the fits of
+    `random_signs` on the same points, which tell l(x)/rows.
 
     Raises:
         Stopped: from `advance`, called at every block.
@@ -86,10 +113,12 @@ def projection(
     for block in range(blocks):
         advance(block, blocks)
         size = min(block_rows, rows - block * block_rows)
-        points = fresh_sample(population, size, randomness.child(str(block)), "projection")
-        points = points.to(coefficients.dtype, coefficients.device)
-        fit.add(space.features(parameters, points.inputs), points.labels)
-    return {**parameters, "coefficients": fit.solution().to(coefficients.dtype)}
+        streams = randomness.child(str(block))
+        points = fresh_sample(population, size, streams, "projection").to(coefficients.dtype, coefficients.device)
+        labels = torch.cat([points.labels, random_signs(size, streams).to(points.labels)], dim=1)
+        fit.add(space.features(parameters, points.inputs), labels)
+    found, probes = fit.solution().to(coefficients.dtype).split([coefficients.shape[1], PROBES], dim=1)
+    return {**parameters, "coefficients": found}, {**parameters, "coefficients": probes}
 
 
 def least_squares_on_samples(

@@ -1,5 +1,6 @@
 """From the functions of every seed at the test inputs to the moments of each cell."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -7,9 +8,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from models.arrays import Outputs
 from models.decomposition.seed_part import PopulationPart, SeedPart
 from models.decomposition.setting import DecompositionSetting
-from models.decomposition.terms import AA, SAMPLE, CellMoments, error_products
+from models.decomposition.terms import BB, CellMoments, error_products
 from models.estimates import Estimate
 
 
@@ -18,7 +20,8 @@ class CellOutcome:
     """What one cell leaves: the moments on test points, and of each seed R_n(f^) and R_n(f~), noise included.
 
     `regularization_bias`: R(f_{m,penalty}) - R(f_m) of a penalised learner, where it was found.
-    `longer`: the moments with twice the steps of f^ in place of f~, where these were found.
+    `longer`: the moments with twice the steps of f^ in place of f~, where these were found. `shared_rows`: N of the
+    points of f_m where the seeds' spread does not show what these leave uncertain, else inf.
     """
 
     moments: CellMoments
@@ -26,6 +29,7 @@ class CellOutcome:
     best_on_sample_empirical: Float[Tensor, " s"]
     regularization_bias: Estimate | None = None
     longer: CellMoments | None = None
+    shared_rows: float = math.inf
 
 
 def measured_cells(
@@ -51,23 +55,32 @@ class _Collected:
         self._moments = {cell: CellMoments(points) for cell in cells}
         self._penalised: dict[tuple[int, int], CellMoments] = {}
         self._longer: dict[tuple[int, int], CellMoments] = {}
+        self._influences: dict[tuple[int, int], Tensor] = {}
+        self._shared_rows = [math.inf] * widths
         self._empirical: list[Tensor] = []
 
     def add_seed(self, part: SeedPart, population: PopulationPart) -> None:
         penalties = part.penalties.tolist()
         for index in self._widths:
-            best = population.best[index]
+            best, leverage = population.best[index], population.leverage[index]
+            if part.population is None or not self._empirical:
+                self._shared_rows[index] = float(population.rows[index])
+            else:
+                self._shared_rows[index] = math.inf
             for place, size in enumerate(self._sizes):
                 on_sample, trained = part.best_on_sample[index, place], part.trained[index, place]
-                self._moments[index, size].add_seed(error_products(self._truth, best, on_sample, trained))
+                self._moments[index, size].add_seed(error_products(self._truth, best, on_sample, trained), leverage)
                 if part.longer is not None:
                     moments = self._longer.setdefault((index, size), CellMoments(len(trained)))
                     moments.add_seed(error_products(self._truth, best, part.longer[index, place], trained))
-                other = population.penalised.get((index, penalties[index][place]))
+                key = index, penalties[index][place]
+                other = population.penalised.get(key)
                 if other is not None:
-                    # With the penalised minimiser in place of f~, the sample's column is its squared distance from f*.
                     moments = self._penalised.setdefault((index, size), CellMoments(len(other)))
                     moments.add_seed(error_products(self._truth, best, other, other))
+                    if key in population.slopes:
+                        influence = _influence(self._truth, best, other, population.slopes[key])
+                        self._influences[index, size] = self._influences.get((index, size), 0.0) + influence
         self._empirical.append(part.empirical)
 
     def outcomes(self) -> list[dict[int, CellOutcome]]:
@@ -81,9 +94,24 @@ class _Collected:
         moments, penalised = self._moments[index, size], self._penalised.get((index, size))
         bias = None
         if penalised is not None and penalised.seeds == moments.seeds:
-            bias = penalised.estimate({SAMPLE: 1.0, AA: -1.0}, "monte_carlo")
+            influence, shared = self._influences.get((index, size)), 0.0
+            if influence is not None and len(influence) > 1:
+                shared = float((influence / moments.seeds).var(unbiased=True)) / self._shared_rows[index]
+            # |f_m - f_{m,penalty}|^2: as a difference of risks it would carry the spread of 2 e (f_m - f_{m,penalty}).
+            bias = penalised.estimate({BB: 1.0}, "monte_carlo", shared_variance=shared)
         longer = self._longer.get((index, size))
-        return CellOutcome(moments, empirical[:, 0], empirical[:, 1], bias, longer)
+        return CellOutcome(moments, empirical[:, 0], empirical[:, 1], bias, longer, self._shared_rows[index])
+
+
+def _influence(truth: Outputs, best: Outputs, penalised: Outputs, slope: Outputs) -> Float[Tensor, " i"]:
+    """What a fresh point at x_i moves |f_m - f_p|^2 by, times their number, up to a constant: 2 (r df_p/dlog p - b e).
+
+    e = f* - f_m, r = f* - f_p, b = f_p - f_m. In coefficients, G = E[phi phi^T]: a_m = G^-1 E[phi f*] moves by
+    G^-1 phi e, a_p = (G + p)^-1 E[phi f*] by (G + p)^-1 (phi r - p a_p), and df_p/dlog p = -p phi^T (G + p)^-1 a_p.
+    The variance over mu of this, divided by N, is that of the bias found on N points (delta method).
+    """
+    bias, residual = penalised - best, truth - best
+    return 2 * ((truth - penalised) * slope - bias * residual).sum(dim=1)
 
 
 def non_increasing(populations: Sequence[PopulationPart]) -> list[PopulationPart]:

@@ -62,9 +62,13 @@ class NestedGroup:
         fits = None
         if self.spaces[0].random:
             streams = randomness.child("best_in_space")
-            fits = population_fits(common, setting, streams, found.penalties_by_width(), polls.reference)
-        outputs = _outputs(common, torch.cat([*columns, *_columns(fits)], dim=1), setting)
-        on_samples = outputs[: kinds * widths * len(sizes)].unflatten(0, (len(sizes), kinds, widths))
+            # Over several seeds, the points of each tell the error that they make.
+            slopes = len(setting.seeds) == 1
+            fits = population_fits(common, setting, streams, found.penalties_by_width(), polls.reference, slopes)
+        on_sample = kinds * widths * len(sizes)
+        probes = None if fits is None else fits.probes
+        outputs, leverage = _outputs(common, torch.cat([*columns, *_columns(fits)], dim=1), setting, probes)
+        on_samples = outputs[:on_sample].unflatten(0, (len(sizes), kinds, widths))
         empirical = [_empirical_risks(found.rows, size, pair) for size, pair in zip(sizes, pairs, strict=True)]
         penalties = [[found.penalties.get((i, size), math.nan) for size in sizes] for i in range(widths)]
         return SeedPart(
@@ -73,7 +77,7 @@ class NestedGroup:
             # f~ comes first in a pair, f^ in what a part keeps.
             empirical=torch.stack(empirical).unflatten(1, (2, widths)).flip(1).permute(2, 0, 1),
             penalties=torch.tensor(penalties, dtype=torch.float64),
-            population=None if fits is None else _part(fits, outputs[kinds * widths * len(sizes) :]),
+            population=None if fits is None else _part(fits, outputs[on_sample:], leverage),
             longer=on_samples[:, 2].transpose(0, 1) if found.longer else None,
         )
 
@@ -90,8 +94,9 @@ class NestedGroup:
         for part in parts:
             for width, penalties in part.penalties_by_width().items():
                 by_width.setdefault(width, set()).update(penalties)
-        fits = population_fits(common, setting, setting.shared.child("best_in_space"), by_width, polls.reference)
-        return _part(fits, _outputs(common, torch.cat(_columns(fits), dim=1), setting))
+        streams = setting.shared.child("best_in_space")
+        fits = population_fits(common, setting, streams, by_width, polls.reference, True)
+        return _part(fits, *_outputs(common, torch.cat(_columns(fits), dim=1), setting, fits.probes))
 
     def _common(self, setting: DecompositionSetting, randomness: Randomness) -> NestedFeatures | None:
         drawn = [draw(space, setting, randomness.child("draw")) for space in self.spaces]
@@ -185,23 +190,41 @@ class _Found:
 
 
 def _columns(fits: PopulationFits | None) -> list[Stack]:
-    return [] if fits is None else [fits.best, *(column[:, None] for column in fits.penalised.values())]
+    if fits is None:
+        return []
+    return [fits.best, *(column[:, None] for column in (*fits.penalised.values(), *fits.slopes.values()))]
 
 
-def _part(fits: PopulationFits, outputs: Float[Tensor, "f i k"]) -> PopulationPart:
+def _part(fits: PopulationFits, outputs: Float[Tensor, "f i k"], leverage: Float[Tensor, "w i"]) -> PopulationPart:
     """From the outputs of `_columns`."""
-    widths = fits.best.shape[1]
-    penalised = dict(zip(fits.penalised, outputs[widths:], strict=True))
-    return PopulationPart(outputs[:widths], penalised, torch.full((widths,), math.nan, dtype=torch.float64))
+    best, penalised, slopes = outputs.split([fits.best.shape[1], len(fits.penalised), len(fits.slopes)])
+    return PopulationPart(
+        best,
+        dict(zip(fits.penalised, penalised, strict=True)),
+        torch.full((len(best),), math.nan, dtype=torch.float64),
+        torch.tensor(fits.rows, dtype=torch.float64),
+        leverage,
+        dict(zip(fits.slopes, slopes, strict=True)),
+    )
 
 
-def _outputs(common: NestedFeatures, stack: Stack, setting: DecompositionSetting) -> Float[Tensor, "f i k"]:
-    """Each function at the test inputs, float64 on the CPU."""
+def _outputs(
+    common: NestedFeatures, stack: Stack, setting: DecompositionSetting, probes: Float[Tensor, "m g q"] | None
+) -> tuple[Float[Tensor, "f i k"], Float[Tensor, "g i"]]:
+    """Each function at the test inputs, and of each width the mean square of its probes; float64 on the CPU."""
 
     def evaluate(inputs: Tensor) -> Tensor:
-        return tall_product(common.features(inputs), stack.flatten(start_dim=1)).double().cpu()
+        features = common.features(inputs)
+        columns = [tall_product(features, stack.flatten(start_dim=1))]
+        if probes is not None:
+            signs = tall_product(features, probes.flatten(start_dim=1)).unflatten(1, probes.shape[1:])
+            columns.append((signs**2).mean(dim=2))
+        return torch.cat(columns, dim=1).double().cpu()
 
-    return predictions(evaluate, setting.test_inputs).unflatten(1, stack.shape[1:]).permute(1, 0, 2)
+    found = predictions(evaluate, setting.test_inputs)
+    functions = stack.shape[1] * stack.shape[2]
+    outputs = found[:, :functions].unflatten(1, stack.shape[1:]).permute(1, 0, 2)
+    return outputs, found[:, functions:].T
 
 
 def _empirical_risks(rows: Rows, size: int, stack: Stack) -> Float[Tensor, " f"]:

@@ -41,7 +41,7 @@ class ReferenceBudget:
     `restarts` draws of `steps` Adam steps for f~, and of `population_steps` steps on `batch` fresh rows for f_m, which
     is found once for many samples; `selection_size` fresh rows choose among the candidates for f_m. A projection in
     a linear space of width m uses N = max(`projection_floor`, `projection_rows` * m) fresh rows, which inflates
-    R(f_m) - R(f*) by a relative m/N or so.
+    R(f_m) - R(f*) by a relative m/N or so; `CellMoments.add_seed` takes it back.
     """
 
     restarts: int

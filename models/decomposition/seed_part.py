@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float
@@ -18,18 +18,34 @@ class PopulationPart:
     """f_m of each width at the test inputs, and the minimisers of R(f) + penalty |a|^2 by width and penalty.
 
     `selection_risk`: R(f_m) - noise on the points that chose f_m among its candidates; NaN for a projection.
+    `rows`: N, the fresh points of a projection, else inf. `leverage`: l(x_i)/N at the test inputs, 0 where f_m is no
+    projection: by E[l e^2]/N, e = f* - f_m, comes R(f_m) - R(f*) out too large. `slopes`: d/dlog penalty of
+    `penalised`, of a few or of all.
     """
 
     best: Float[Tensor, "w i k"]
     penalised: dict[tuple[int, float], Float[Tensor, "i k"]]
     selection_risk: Float[Tensor, " w"]
+    rows: Float[Tensor, " w"]
+    leverage: Float[Tensor, "w i"]
+    slopes: dict[tuple[int, float], Float[Tensor, "i k"]] = field(default_factory=dict)
+
+    @classmethod
+    def searched(cls, best: Float[Tensor, "w i k"], selection_risk: Float[Tensor, " w"]) -> "PopulationPart":
+        """Functions that are the best of candidates, and no projections."""
+        return cls(best, {}, selection_risk, torch.full_like(selection_risk, math.inf), torch.zeros_like(best[..., 0]))
 
     def tensors(self) -> dict[str, Tensor]:
         """For a file."""
         keys = sorted(self.penalised)
+        sloping = [key for key in keys if key in self.slopes]
         return {
             "best": self.best,
             "selection_risk": self.selection_risk,
+            "rows": self.rows,
+            "leverage": self.leverage,
+            "sloping": torch.tensor([key in self.slopes for key in keys], dtype=torch.bool),
+            "slopes": torch.stack([self.slopes[key] for key in sloping]) if sloping else self.best[:0],
             "penalised_widths": torch.tensor([width for width, _ in keys], dtype=torch.int64),
             "penalties": torch.tensor([penalty for _, penalty in keys], dtype=torch.float64),
             "penalised": torch.stack([self.penalised[key] for key in keys]) if keys else self.best[:0],
@@ -38,9 +54,12 @@ class PopulationPart:
     @classmethod
     def of(cls, stored: Tensors) -> "PopulationPart":
         """From `tensors`."""
-        keys = zip(stored["penalised_widths"].tolist(), stored["penalties"].tolist(), strict=True)
+        keys = list(zip(stored["penalised_widths"].tolist(), stored["penalties"].tolist(), strict=True))
         penalised = dict(zip(keys, stored["penalised"], strict=True))
-        return cls(stored["best"], penalised, stored["selection_risk"])
+        sloping = [key for key, has in zip(keys, stored["sloping"].tolist(), strict=True) if has]
+        slopes = dict(zip(sloping, stored["slopes"], strict=True))
+        rows, leverage = stored["rows"], stored["leverage"]
+        return cls(stored["best"], penalised, stored["selection_risk"], rows, leverage, slopes)
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,12 @@ def decompose_target(
             # What a cell held at the test points goes with it.
             for size, outcome in by_width.pop(width).items():
                 estimates = cell_estimates(
-                    outcome.moments, outcome.trained_empirical, problem.noise**2, mean_square, space.linear
+                    outcome.moments,
+                    outcome.trained_empirical,
+                    problem.noise**2,
+                    mean_square,
+                    space.linear,
+                    outcome.shared_rows,
                 )
                 named = place(at_width, learner, setting.dimension, width, size)
                 bias, longer = outcome.regularization_bias, longer_training(outcome.longer, problem.noise**2)

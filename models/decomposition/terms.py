@@ -55,7 +55,7 @@ class DecompositionCell(BaseModel):
     Of a table, what it does not identify is left out, and `risk_terms` also holds `approximation_and_noise`.
 
     `gram`: the matrix of <u_i, u_j> in L2(mu) for u = (f* - f_m, f_m - f~, f~ - f^). `regularization_bias`: of a
-    learner with a penalty in a nested linear space, R(f_{m,penalty}) - R(f_m) >= 0 up to its error bar, with
+    learner with a penalty in a nested linear space, R(f_{m,penalty}) - R(f_m) = |f_m - f_{m,penalty}|^2, with
     f_{m,penalty} the minimiser of R(f) + penalty |a|^2; the rest of the optimization term is what the penalty saves in
     variance. `risks_by_seed`: the risks on the test points seed by seed, all cells of a job in the same order, so that
     their differences are paired. `twice_the_steps`: where a formula gives the iterate at every time.
@@ -109,14 +109,31 @@ class CellMoments:
     unbiased sample variances of the S seed means and of the N point means. Where seed and point interact, their share
     sigma^2/(SN) is counted twice: the error bar is never too small for it. One seed alone: only the second part, the
     error given that seed's sample and draw. The order of the seeds matters to rounding only.
+
+    The N' fresh points of a projection f_m + d are one more draw, and every seed's own where each has its f_m. What d
+    moves in the mean is corrected (`add_seed`). Risks do not feel it to first order; what does, like |f_m - f~|^2, by
+    2 <d, f_m - f~>, has the mean of (f* - f_m)(f_m - f~) over the N' points in it, whose variance is that over the
+    test points divided by N': see `estimate`.
     """
 
     def __init__(self, test_points: int) -> None:
         self._point_sums = torch.zeros(test_points, COLUMNS, dtype=torch.float64)
         self._seed_means: list[Tensor] = []
 
-    def add_seed(self, products: Float[Tensor, "n 8"]) -> None:
-        """Take in the products of one seed at all test points, in their common order."""
+    def add_seed(self, products: Float[Tensor, "n 8"], leverage: Float[Tensor, " n"] | None = None) -> None:
+        """Take in the products of one seed at all test points, in their common order.
+
+        `leverage`: l(x_i)/N' of the N' points of the projection. It gives f_m + d with E d(x)^2 = E[l e^2]/N' in the
+        mean over mu, e = f* - f_m, and E[e d] = 0, so that |f* - f_m|^2 and |f_m - f~|^2 come out too large by that and
+        <f* - f_m, f_m - f~> too small; |f* - f~|^2 is what it is.
+        """
+        if leverage is not None:
+            # 1/(1 + l/N') in place of 1 - l/N': right to second order for Gaussian features, and never negative.
+            inflation = products[:, AA] * leverage / (1 + leverage)
+            products = products.clone()
+            products[:, AA] -= inflation
+            products[:, BB] -= inflation
+            products[:, AB] += inflation
         self._point_sums += products.cpu()
         self._seed_means.append(products.mean(dim=0).cpu())
 
@@ -134,10 +151,25 @@ class CellMoments:
         """V.."""
         return self.seed_means.mean(dim=0)
 
+    def point_variance(self, weights: dict[int, float]) -> float:
+        """Var_i(V_.i) of the combination."""
+        vector = torch.zeros(COLUMNS, dtype=torch.float64)
+        for column, weight in weights.items():
+            vector[column] = weight
+        return float((self._point_sums @ vector / self.seeds).var(unbiased=True)) if len(self._point_sums) > 1 else 0.0
+
     def estimate(
-        self, weights: dict[int, float], method: Method, shift: float = 0.0, by_seed: Tensor | None = None
+        self,
+        weights: dict[int, float],
+        method: Method,
+        shift: float = 0.0,
+        by_seed: Tensor | None = None,
+        shared_variance: float = 0.0,
     ) -> Estimate:
-        """shift + sum_c weights[c] V.._c, plus the mean of `by_seed` (one number a seed), with its standard error."""
+        """shift + sum_c weights[c] V.._c, plus the mean of `by_seed` (one number a seed), with its standard error.
+
+        `shared_variance`: of what no seed shows, because all of them share it.
+        """
         vector = torch.zeros(COLUMNS, dtype=torch.float64)
         for column, weight in weights.items():
             vector[column] = weight
@@ -145,8 +177,7 @@ class CellMoments:
         if by_seed is not None:
             per_seed = per_seed + by_seed.to(per_seed)
         # Variances of the combinations themselves: as quadratic forms of a covariance small ones would cancel.
-        by_point = self._point_sums @ vector / self.seeds
-        variance = float(by_point.var(unbiased=True)) / by_point.shape[0] if by_point.shape[0] > 1 else 0.0
+        variance = shared_variance + self.point_variance(weights) / len(self._point_sums)
         if self.seeds > 1:
             variance += float(per_seed.var(unbiased=True)) / self.seeds
         return Estimate(value=float(per_seed.mean()) + shift, standard_error=math.sqrt(variance), method=method)
@@ -168,8 +199,11 @@ def cell_estimates(
     noise_variance: float,
     target_mean_square: float,
     exact_references: bool,
+    shared_rows: float = math.inf,
 ) -> dict[str, Any]:
     """Every estimated field of a DecompositionCell.
+
+    `shared_rows`: the points of a projection that all seeds share.
 
     `empirical_risks`: R_n(f^) of each seed, noise included; its error bar is over seeds (None for one seed).
     `exact_references`: f_m and f~ solve linear least squares; otherwise they are the best of restarts, the terms that
@@ -201,7 +235,9 @@ def cell_estimates(
         "seeds": moments.seeds,
         "squared_norms": {
             "approximation": terms["approximation"],
-            "estimation": referred({BB: 1.0}),
+            "estimation": moments.estimate(
+                {BB: 1.0}, reference, shared_variance=moments.point_variance({AB: 2.0}) / shared_rows
+            ),
             "optimization": referred({CC: 1.0}),
             "total": excess,
         },

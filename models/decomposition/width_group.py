@@ -12,7 +12,7 @@ from models.decomposition.best_approximation import (
     best_in_space,
     best_on_sample,
     least_squares_on_samples,
-    projection,
+    projection_and_probes,
     selection_risk,
 )
 from models.decomposition.closed_forms import longer_descent
@@ -128,16 +128,16 @@ class WidthGroup:
         if isinstance(space, LinearSpace):
             features = drawn["coefficients"].shape[0]
             rows = max(setting.budget.projection_floor, setting.budget.projection_rows * features)
-            found = projection(space, drawn, setting.population, rows, streams, polls.reference)
-            risk = torch.nan
-        else:
-            starts = _restarts(space, setting, drawn, streams)
-            found = best_in_space(
-                space, setting.population, starts, functions, setting.budget, streams, polls.reference
-            )
-            risk = selection_risk(space, setting.population, found, setting.budget, streams)
+            found, probes = projection_and_probes(space, drawn, setting.population, rows, streams, polls.reference)
+            outputs, signs = _outputs(space, [found, probes], setting)
+            leverage = (signs**2).mean(dim=1)
+            risk, of = (torch.tensor([value], dtype=torch.float64) for value in (torch.nan, rows))
+            return PopulationPart(outputs[None], {}, risk, of, leverage[None])
+        starts = _restarts(space, setting, drawn, streams)
+        found = best_in_space(space, setting.population, starts, functions, setting.budget, streams, polls.reference)
+        chosen_by = selection_risk(space, setting.population, found, setting.budget, streams)
         (outputs,) = _outputs(space, [found], setting)
-        return PopulationPart(outputs[None], {}, torch.tensor([risk], dtype=torch.float64))
+        return PopulationPart.searched(outputs[None], torch.tensor([chosen_by], dtype=torch.float64))
 
 
 def _outputs(
@@ -153,7 +153,10 @@ def _outputs(
             return (space.features(functions[0], placed) @ coefficients).double().cpu()
         return torch.cat([space.evaluate(parameters, placed) for parameters in functions], dim=1).double().cpu()
 
-    return predictions(evaluate, setting.test_inputs).split(setting.output_dimension, dim=1)
+    columns = [setting.output_dimension] * len(functions)
+    if isinstance(space, LinearSpace):
+        columns = [parameters["coefficients"].shape[1] for parameters in functions]
+    return predictions(evaluate, setting.test_inputs).split(columns, dim=1)
 
 
 def _restarts(

@@ -66,10 +66,11 @@ def nested_grid_fits(
 class GrowingGrid:
     """The Gram matrix and, where asked for, the triangle of the rows so far: `nested_grid_fits` by hand."""
 
-    def __init__(self, rows: Rows, width: int) -> None:
-        """For the first `width` features of `rows`."""
+    def __init__(self, rows: Rows, width: int, probes: int = 0) -> None:
+        """For the first `width` features of `rows`. The last `probes` columns of the labels ask for no refinement."""
         self.rows = rows
         self.width = width
+        self.probes = probes
         self._size = 0
         self._gram: Tensor | None = None
         self._moments: Tensor | None = None
@@ -195,8 +196,10 @@ class GridProblem:
 
         The backward error of the normal equations is eps |Phi|^2 |a|, and G^{-1/2} carries it to the predictions.
         """
+        labels = stack.shape[2] - self._growing.probes
+        stack, moments = stack[..., :labels], self._moments[: len(stack), None, :labels]
         squares = (stack**2).sum(dim=0)
-        fitted = (stack * self._moments[: len(stack), None]).sum(dim=0) - shift * squares
+        fitted = (stack * moments).sum(dim=0) - shift * squares
         ratio = (trace * squares / fitted.clamp(min=torch.finfo(stack.dtype).tiny)).nan_to_num()
         return self._epsilon * float(ratio.max()) ** 0.5
 

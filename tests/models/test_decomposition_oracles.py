@@ -1,19 +1,17 @@
 """The decomposition on problems whose terms are known exactly, all widths solved as one grid."""
 
 import math
-from dataclasses import dataclass
 
 import pytest
 import torch
 from coordinate_space import FirstCoordinates
+from legendre_series import LegendreSeries
 from linear_gaussian import BUDGET, LinearGaussian, fields_of
 
 from models.hypothesis_spaces.polynomial import Polynomial
 from models.learners.gradient_descent import GradientDescent
 from models.learners.least_squares import LeastSquares
 from models.learners.ridge import Ridge
-from models.randomness import Randomness, normal_rows, uniform_rows
-from models.samples import Sample
 
 
 def _linear(dimension, sigma=0.5):
@@ -73,35 +71,6 @@ def test_ridge_and_ridgeless_risks_follow_hastie_and_others(gamma, penalty):
         # E(x.b - x.a)^2 + penalty |a|^2 is least at a = b / (1 + penalty): the bias is known exactly.
         bias = r_squared * (penalty / (1 + penalty)) ** 2
         assert _close(fields["regularization_bias"], bias, 0.02 * bias)
-
-
-@dataclass(frozen=True)
-class LegendreSeries:
-    """x ~ U[0, 1], f* = sum_q c_q P~_q, orthonormal; noise sigma."""
-
-    coefficients: torch.Tensor
-    sigma: float = 0.0
-
-    @property
-    def noise_variance(self):
-        return self.sigma**2
-
-    @property
-    def target(self):
-        return self
-
-    def evaluate(self, inputs):
-        space = Polynomial(kind="polynomial", degree=len(self.coefficients) - 1)
-        drawn = space.draw(1, 1, Randomness(0), torch.float64)
-        return space.features(drawn, inputs) @ self.coefficients[:, None]
-
-    def inputs(self, size, randomness, stream):
-        return uniform_rows(randomness, f"{stream}_inputs", size, 1)
-
-    def training_sample(self, sample_size, randomness):
-        inputs = self.inputs(sample_size, randomness, "training")
-        noise = self.sigma * normal_rows(randomness, "training_noise", sample_size, 1)
-        return Sample(inputs, self.evaluate(inputs) + noise)
 
 
 def test_approximation_error_of_orthonormal_polynomials_is_the_tail_of_the_coefficients():

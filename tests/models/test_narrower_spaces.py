@@ -39,7 +39,7 @@ def test_a_network_padded_with_silent_neurons_is_the_same_function(space):
 
 def _found(risk, value):
     best = torch.full((1, 2, 1), value, dtype=torch.float64)
-    return PopulationPart(best, {}, torch.tensor([risk], dtype=torch.float64))
+    return PopulationPart.searched(best, torch.tensor([risk], dtype=torch.float64))
 
 
 def test_a_wider_space_takes_over_a_better_function_of_a_narrower():
@@ -52,7 +52,12 @@ def test_a_part_is_what_its_tensors_say():
     generator = torch.Generator().manual_seed(0)
     values = torch.randn(4, 2, 3, 5, 1, generator=generator, dtype=torch.float64)
     population = PopulationPart(
-        values[2, :, 0], {(1, 0.5): values[3, 0, 0], (0, 0.1): values[3, 1, 0]}, torch.tensor([float("nan"), 0.1])
+        values[2, :, 0],
+        {(1, 0.5): values[3, 0, 0], (0, 0.1): values[3, 1, 0]},
+        torch.tensor([float("nan"), 0.1]),
+        torch.tensor([4_096.0, float("inf")]),
+        values[3, :, 2, :, 0],
+        {(1, 0.5): values[3, 1, 1]},
     )
     penalties = torch.tensor([[0.1, 0.1, float("nan")], [float("nan"), float("nan"), float("nan")]])
     part = SeedPart(values[0], values[1], values[0, ..., :2, 0], penalties, population, [{"weights": values[0, 0]}])
@@ -62,4 +67,8 @@ def test_a_part_is_what_its_tensors_say():
     assert again.penalties_by_width().keys() == {0}
     assert again.population.penalised.keys() == population.penalised.keys()
     assert all(torch.equal(again.population.penalised[key], value) for key, value in population.penalised.items())
+    assert again.population.slopes.keys() == population.slopes.keys()
+    assert torch.equal(again.population.slopes[1, 0.5], population.slopes[1, 0.5])
+    assert torch.equal(again.population.rows, population.rows)
+    assert torch.equal(again.population.leverage, population.leverage)
     assert torch.equal(again.functions[0]["weights"], values[0, 0])
