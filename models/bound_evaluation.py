@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from models.arrays import Outputs
 from models.bounds import BOUNDS, AnyBound, Bound, BoundReport, BoundSubject
 from models.bounds.base import RISK_QUANTITIES, JointValue
 from models.learned_model import LearnedModel
@@ -37,10 +38,12 @@ def bound_subject(
     held_out: Sample,
     scaled_from_sample: bool,
     randomness: Randomness,
+    fitted: Outputs | None = None,
 ) -> BoundSubject:
     """What the bounds look at; the loss cap is the squared diameter of the model's output range.
 
-    `model` is clipped to the range of its training labels. Random streams: the subtree `bounds`.
+    `model` is clipped to the range of its training labels. `fitted`: its predictions on the training rows, where they
+    are known. Random streams: the subtree `bounds`.
     """
     limits = model.output_range
     if limits is None:
@@ -56,6 +59,7 @@ def bound_subject(
         problem=problem if isinstance(problem, SyntheticProblem) else None,
         levels_from_sample=bool(problem.encoding.categories),
         filled_from_sample=any(column.accepts_missing for column in problem.encoding.numbers),
+        fitted=fitted,
     )
 
 

@@ -2,7 +2,7 @@
 
 from models.bounds import MOST_FITTED
 from models.hypothesis_spaces.base import HypothesisSpace
-from models.large_samples import BLOCK_ROWS, streamed_numbers
+from models.large_samples import block_rows, streamed_numbers
 from models.learners.base import Learner
 from models.plan import MemoryPart, Plan
 from models.risks import EVALUATION_BLOCK
@@ -63,9 +63,10 @@ def fit_plan(
     activations = activations_of_a_row(space, input_dimension, output_dimension)
     rows_at_once, solver = learner.rows_at_once(sample_size), 0
     if space.linear:
-        streams = learner.streams(sample_size, space.feature_count(input_dimension))
-        rows_at_once = BLOCK_ROWS if streams else sample_size
-        solver = streamed_numbers(space.feature_count(input_dimension)) if streams else 0
+        width = space.feature_count(input_dimension)
+        streams = learner.streams(sample_size, width)
+        rows_at_once = block_rows(width) if streams else sample_size
+        solver = streamed_numbers(width) if streams else 0
     columns, batched = input_dimension + output_dimension, learner.batched_runs(space, sample_size)
     memory = (
         MemoryPart(

@@ -71,15 +71,25 @@ class FitRisks:
         return record
 
 
-def fit_risks(model: LearnedModel, problem: Problem, training: Sample, held_out: Sample, device: str) -> FitRisks:
+def fit_risks(
+    model: LearnedModel,
+    problem: Problem,
+    training: Sample,
+    held_out: Sample,
+    device: str,
+    fitted: Outputs | None = None,
+) -> FitRisks:
     """Measure on `device`; every number is of the clipped model in label units.
+
+    `fitted`: the model's predictions on the training rows, where they are known.
 
     Raises:
         NumericalFailure: a prediction is not finite.
     """
     placed = replace(model, parameters={name: value.to(device) for name, value in model.parameters.items()})
     outputs = predictions(placed, held_out.inputs.to(device)).cpu()
-    fitted = predictions(placed, training.inputs.to(device)).cpu()
+    if fitted is None:
+        fitted = predictions(placed, training.inputs.to(device)).cpu()
     empirical = squared_losses(fitted, training.labels)
     losses = squared_losses(outputs, held_out.labels)
     if not bool(torch.isfinite(losses).all() and torch.isfinite(empirical).all()):

@@ -1,29 +1,49 @@
 """Least squares and ridge on samples whose features do not fit in memory: computed in blocks, read several times."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
-from models.arrays import Parameters
+from models.arrays import Outputs, Parameters
 from models.errors import NumericalFailure
 from models.hypothesis_spaces.base import LinearSpace
+from models.linear_grid.products import tall_product
 from models.linear_grid.rows import HELD_FEATURES, ComputedRows, Rows
 from models.linear_grid.streamed import ROWS_PER_FEATURE, streamed_ridge
 from models.samples import Sample
 from models.streamed_least_squares import StreamedLeastSquares
 
-BLOCK_ROWS = 1_024
-"""Rows of features that exist at a time."""
+BLOCK_FEATURES = 2**19
+"""Numbers of features that exist at a time: four or five operations go through them in the processor's cache."""
+BLOCK_ROWS = 64, 1_024
+"""Rows of a block at least and at most."""
 READINGS = 8
-"""Of all rows, for the plan: about six in float32 and two in float64."""
+"""Of all rows, for the plan: about seven in float32 and one in float64."""
 
 
 Remarks = dict[str, int | float | str]
 """How a solution was found."""
 
 
+@dataclass(frozen=True)
+class StreamedFit:
+    """The minimiser's coefficients (m, k), its outputs on the sample (n, k), and how it was found; float64."""
+
+    coefficients: Tensor
+    outputs: Outputs
+    remarks: Remarks
+
+
 def is_streamed(sample_size: int, features: int) -> bool:
     """Whether n m numbers are too many to hold. With m >= n a solution needs the features all at once."""
     return sample_size * features > HELD_FEATURES and features < sample_size
+
+
+def block_rows(features: int) -> int:
+    """Rows whose features exist at a time."""
+    least, most = BLOCK_ROWS
+    return max(least, min(most, BLOCK_FEATURES // features))
 
 
 def streamed_operations(sample_size: int, features: int, of_a_row: float) -> float:
@@ -34,13 +54,11 @@ def streamed_operations(sample_size: int, features: int, of_a_row: float) -> flo
 
 def streamed_numbers(features: int) -> int:
     """Float64 numbers that `streamed_solution` holds, the QR of its last resort included."""
-    return 4 * features * (features + BLOCK_ROWS)
+    return 4 * features * (features + block_rows(features))
 
 
-def streamed_solution(
-    space: LinearSpace, parameters: Parameters, sample: Sample, penalty: float
-) -> tuple[Tensor, Remarks]:
-    """argmin_a (1/n) |Phi a - y|^2 + penalty |a|^2 in float64, and how it was found; predictions to 1e-8 of the labels.
+def streamed_solution(space: LinearSpace, parameters: Parameters, sample: Sample, penalty: float) -> StreamedFit:
+    """argmin_a (1/n) |Phi a - y|^2 + penalty |a|^2 in float64, predictions to 1e-8 of the labels.
 
     `streamed_ridge`; where the features are too nearly dependent for its float32, an orthogonal triangularisation of
     all rows, whose least squares is that of smallest norm. No randomness.
@@ -53,10 +71,12 @@ def streamed_solution(
         try:
             found = streamed_ridge(_rows(space, parameters, sample, torch.float32), double, sample.size, penalty)
         except NumericalFailure:
-            features = len(parameters["coefficients"])
-            return _by_triangle(double, sample.size, features, penalty), {"solver": "streamed qr"}
+            coefficients = _by_triangle(double, sample.size, len(parameters["coefficients"]), penalty)
+            outputs = torch.cat([tall_product(block, coefficients) for block, _ in double.blocks(0, sample.size)])
+            return StreamedFit(coefficients, outputs, {"solver": "streamed qr"})
     readings = {"readings_float32": found.single_readings, "readings_float64": found.double_readings}
-    return found.coefficients, {"solver": "streamed conjugate gradients", **readings, "error": found.error}
+    remarks: Remarks = {"solver": "streamed conjugate gradients", **readings, "error": found.error}
+    return StreamedFit(found.coefficients, found.fitted, remarks)
 
 
 def _rows(space: LinearSpace, parameters: Parameters, sample: Sample, dtype: torch.dtype) -> ComputedRows:
@@ -65,7 +85,7 @@ def _rows(space: LinearSpace, parameters: Parameters, sample: Sample, dtype: tor
     def compute(start: int, stop: int) -> tuple[Tensor, Tensor]:
         return space.features(placed, sample.inputs[start:stop].to(dtype)), sample.labels[start:stop].to(dtype)
 
-    return ComputedRows(compute, BLOCK_ROWS)
+    return ComputedRows(compute, block_rows(len(parameters["coefficients"])))
 
 
 def _by_triangle(rows: Rows, sample_size: int, features: int, penalty: float) -> Tensor:

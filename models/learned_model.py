@@ -36,7 +36,11 @@ class LearnedModel:
         """Predictions in label units, computed in the parameters' precision, returned in the inputs'."""
         precision = next(iter(self.parameters.values())).dtype
         scaled = self.input_scaling.apply(inputs).to(precision)
-        outputs = self.output_scaling.invert(self.space.evaluate(self.parameters, scaled).to(inputs.dtype))
+        return self.finished(self.space.evaluate(self.parameters, scaled).to(inputs.dtype))
+
+    def finished(self, outputs: Outputs) -> Outputs:
+        """Of f(scale(x_i); theta), in scaled units: the predictions, unscaled and clipped."""
+        outputs = self.output_scaling.invert(outputs)
         if self.output_range is None:
             return outputs
         return torch.clamp(outputs, self.output_range.lower.to(outputs), self.output_range.upper.to(outputs))

@@ -45,9 +45,13 @@ def normal_rows(randomness: Randomness, name: str, rows: int, columns: int) -> T
 
 
 def _rows_in_blocks(randomness: Randomness, name: str, rows: int, columns: int, draw: Callable[..., Tensor]) -> Tensor:
-    # torch's vectorised normal draws are not prefixes of longer ones; whole blocks of their own stream are.
-    blocks = [
-        draw(BLOCK_ROWS, columns, generator=randomness.child(name).generator(str(block)), dtype=torch.float64)
-        for block in range(-(-rows // BLOCK_ROWS))
-    ]
-    return torch.cat(blocks)[:rows] if blocks else torch.empty(0, columns, dtype=torch.float64)
+    # torch's vectorised normal draws are not prefixes of longer ones; whole blocks of their own stream are. All of
+    # them into one tensor: joined afterwards, a long draw would for a moment be there twice.
+    stream, drawn = randomness.child(name), torch.empty(rows, columns, dtype=torch.float64)
+    for block, part in enumerate(drawn.split(BLOCK_ROWS) if rows else ()):
+        generator = stream.generator(str(block))
+        if len(part) == BLOCK_ROWS:
+            draw(BLOCK_ROWS, columns, generator=generator, out=part)
+        else:
+            part.copy_(draw(BLOCK_ROWS, columns, generator=generator, dtype=torch.float64)[: len(part)])
+    return drawn

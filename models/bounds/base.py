@@ -11,6 +11,7 @@ from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
+from models.arrays import Outputs
 from models.assumptions import AssumptionStanding
 from models.estimates import Estimate, ExtendedFloat
 from models.kinds import Kind
@@ -57,6 +58,7 @@ class BoundSubject:
     drawn for a number of inputs do depend on it.
     `input_sup_bound`: a bound of ||x||_inf known before the sample (1 on the cube), or None.
     `problem`: where f* and its law are known, the problem that the samples came from.
+    `fitted`: the model's predictions on the training rows, where they are known already.
     """
 
     model: LearnedModel
@@ -69,6 +71,7 @@ class BoundSubject:
     problem: SyntheticProblem | None = None
     filled_from_sample: bool = False
     levels_from_sample: bool = False
+    fitted: Outputs | None = field(default=None, repr=False)
     _kept: dict[Hashable, Any] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def kept(self, key: Hashable, compute: Callable[[], Kept]) -> Kept:
@@ -81,15 +84,16 @@ class BoundSubject:
     @cached_property
     def held_out_losses(self) -> Float[Tensor, " n"]:
         """min(|f(x_i) - y_i|^2, M) of the held-out rows, float64 on the CPU."""
-        return self._losses(self.held_out)
+        return self._losses(self.held_out, None)
 
     @cached_property
     def training_losses(self) -> Float[Tensor, " n"]:
         """min(|f(x_i) - y_i|^2, M) of the training rows, float64 on the CPU."""
-        return self._losses(self.training)
+        return self._losses(self.training, self.fitted)
 
-    def _losses(self, sample: Sample) -> Float[Tensor, " n"]:
-        outputs = predictions(self.model, sample.inputs)
+    def _losses(self, sample: Sample, outputs: Outputs | None) -> Float[Tensor, " n"]:
+        if outputs is None:
+            outputs = predictions(self.model, sample.inputs)
         return capped_losses(outputs, sample.labels, self.loss_cap).to("cpu", torch.float64)
 
 

@@ -151,7 +151,7 @@ class Fit(Experiment):
             scaled_from_sample=problem.scale_by_default if standardise is None else standardise,
             specification=self.model_dump(mode="json"),
         )
-        learnt, fitted = learn(
+        learnt, found = learn(
             self.hypothesis_space,
             self.learner,
             training,
@@ -163,9 +163,10 @@ class Fit(Experiment):
             checkpoints=context.checkpoints,
         )
         model = promoted(learnt)
-        risks = fit_risks(model, problem, training, held_out, context.device)
+        fitted = None if found.outputs is None else model.finished(found.outputs.cpu())
+        risks = fit_risks(model, problem, training, held_out, context.device, fitted)
         subject = bound_subject(
-            model, problem, training, held_out, provenance.scaled_from_sample, provenance.randomness
+            model, problem, training, held_out, provenance.scaled_from_sample, provenance.randomness, fitted
         )
         reports = evaluate_all(chosen_bounds(self.bounds), subject, self.delta, context)
         certificate = self._certificate(subject)
@@ -180,7 +181,7 @@ class Fit(Experiment):
             dataset_ids=tuple(sorted(self.dataset_ids())),
         )
         return ExperimentResult(
-            summary=self._summary(problem, risks, reports, subject, fitted, exported),
+            summary=self._summary(problem, risks, reports, subject, found, exported),
             learned_models=(record,),
         )
 

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from models.arrays import Parameters
+from models.arrays import Outputs, Parameters
 from models.checkpoints import NO_CHECKPOINTS, Checkpoints
 from models.hypothesis_spaces.base import HypothesisSpace
 from models.kinds import Kind
@@ -29,11 +29,15 @@ Details = dict[str, float | int | str | list[dict[str, float]]]
 
 @dataclass(frozen=True)
 class Fitted:
-    """What a learner returns: the parameters theta^, the loss curve (at most about 200 points), and its remarks."""
+    """What a learner returns: the parameters theta^, the loss curve (at most about 200 points), and its remarks.
+
+    `outputs`: f(x_i; theta^) on the sample in its units, where the learner came to know them on its way.
+    """
 
     parameters: Parameters
     curve: tuple[LearningCurvePoint, ...] = ()
     details: Details = field(default_factory=dict)
+    outputs: Outputs | None = None
 
 
 class Learner(Kind, ABC):

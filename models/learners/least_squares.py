@@ -64,10 +64,10 @@ class LeastSquares(Learner):
             return solution.coefficients
 
         penalty = 0.0 if self.precision == "float64" else None
-        parameters, point = solved(
+        parameters, point, outputs = solved(
             space, sample, randomness, advance, start, self.precision, solve, details.update, penalty
         )
-        return Fitted(parameters, (point,), details)
+        return Fitted(parameters, (point,), details, outputs)
 
     def streams(self, sample_size: int, features: int) -> bool:
         """In float64."""

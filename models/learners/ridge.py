@@ -93,8 +93,10 @@ class Ridge(Learner):
             return solution
 
         streamed, remark = self._streamed_penalty, details.update
-        parameters, point = solved(space, sample, randomness, advance, start, "float64", solve, remark, streamed)
-        return Fitted(parameters, (point,), details)
+        parameters, point, outputs = solved(
+            space, sample, randomness, advance, start, "float64", solve, remark, streamed
+        )
+        return Fitted(parameters, (point,), details, outputs)
 
     @property
     def _streamed_penalty(self) -> float | None:

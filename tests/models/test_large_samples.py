@@ -1,16 +1,21 @@
 """Fits whose features are computed in blocks: those of the dense path, and a plan that knows it."""
 
+import json
+
 import pytest
 import torch
 
+from models.artefacts import load
 from models.experiments.decompose_error import DecomposeError
-from models.experiments.fit import Fit
+from models.experiments.fit import FILES, Fit
 from models.hypothesis_spaces.random_features import RandomFeatures
 from models.large_samples import streamed_solution
 from models.learners.least_squares import LeastSquares
 from models.learners.ridge import Ridge
 from models.optimisation import unwatched
+from models.provenance import draw_samples, read_provenance
 from models.randomness import Randomness
+from models.risks import squared_losses
 from models.samples import Sample
 
 LEARNERS = {"kind": "least_squares"}, {"kind": "ridge", "penalty": 1e-4}
@@ -58,13 +63,28 @@ def test_dependent_features_are_solved_by_a_triangle_of_all_rows(penalty):
     inputs = torch.rand(6_000, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     noise = torch.randn(6_000, 2, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     sample = Sample(inputs, torch.exp(inputs) + 0.1 * noise)
-    found, how = streamed_solution(space, drawn, sample, penalty)
+    found = streamed_solution(space, drawn, sample, penalty)
     learner = Ridge(kind="ridge", penalty=penalty) if penalty else LeastSquares(kind="least_squares")
     dense = learner.fit(space, sample, Randomness(0), unwatched, drawn).parameters["coefficients"]
-    assert (how["solver"] == "streamed qr") == (penalty == 0)
+    assert (found.remarks["solver"] == "streamed qr") == (penalty == 0)
     features = space.features(drawn, inputs)
+    # Coefficients of dependent features are large, and so is the rounding of their sums.
+    rounding = 1e-15 * float(found.coefficients.abs().max())
+    torch.testing.assert_close(found.outputs, features @ found.coefficients, rtol=0.0, atol=1e-9 + rounding)
     # Singular values at the cutoff count in one and not in the other.
-    torch.testing.assert_close(features @ found, features @ dense, rtol=0.0, atol=1e-6)
+    torch.testing.assert_close(features @ found.coefficients, features @ dense, rtol=0.0, atol=1e-6)
+
+
+@pytest.mark.parametrize("standardise", [False, True])
+def test_risks_from_the_solvers_outputs_are_those_of_the_evaluated_model(context, monkeypatch, standardise):
+    in_blocks(monkeypatch)
+    fitted = fit_of(context, {"kind": "ridge", "penalty": 1e-4, "standardise": standardise})
+    model = load(json.loads(context.saved[FILES["manifest"]]), context.saved[FILES["weights"]])
+    source = read_provenance(model.manifest)
+    _, training, _ = draw_samples(context, source.data, source.sample_size, source.test_size, source.seed)
+    outputs = model.model(training.inputs)
+    direct = float(squared_losses(outputs, training.labels).mean())
+    assert fitted["risks"]["trained_empirical"]["value"] == pytest.approx(direct, rel=1e-10)
 
 
 def test_a_decomposition_in_blocks_is_the_dense_one(context, monkeypatch):

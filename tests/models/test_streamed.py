@@ -37,6 +37,8 @@ def test_streamed_fits_have_the_accuracy_of_float64(feature, penalty):
     difference = features[:, alive] @ (found.coefficients[alive] - own)
     assert float(difference.norm() / labels.norm()) < 1e-8
     assert found.error <= 1e-8
+    evaluated = features @ found.coefficients
+    assert float((found.fitted - evaluated).norm() / labels.norm()) < 1e-11
     assert not bool(found.coefficients[~alive].any())
 
 
@@ -46,6 +48,16 @@ def test_a_gram_matrix_of_few_rows_is_enough(monkeypatch):
     found = streamed_ridge(single, double, 6_000, 0.0)
     own = torch.linalg.lstsq(double.features, double.labels).solution
     assert float((double.features @ (found.coefficients - own)).norm() / double.labels.norm()) < 1e-7
+
+
+@pytest.mark.parametrize("tolerance", [1e-3, 1e-5, 1e-8])
+def test_few_readings_in_float64_are_enough(tolerance):
+    single, double = _rows("cosine", rows=40_000)
+    found = streamed_ridge(single, double, 40_000, 0.0, tolerance)
+    own = torch.linalg.lstsq(double.features, double.labels).solution
+    distance = float((double.features @ (found.coefficients - own)).norm() / double.labels.norm())
+    assert distance < 1.2 * tolerance
+    assert found.double_readings == (1 if tolerance < 1e-6 or tolerance == 1e-3 else 2)
 
 
 def test_a_smaller_tolerance_reads_more_often():
