@@ -71,7 +71,7 @@ def both_splits(law: str, rows: int, dimension: int, seed: int) -> tuple[TableSp
     numbers = {f"x{j}": inputs[:, j].clone() for j in range(dimension)} | {"y": labels}
     table = Table(tuple(numbers), numbers, {}, rows)
     columns = ChosenColumns(tuple(f"x{j}" for j in range(dimension)), (), ("y",), False)
-    held_out = HeldOut(split_table(table, columns, 1 / FOLDS, None, Randomness(seed)))
+    held_out = HeldOut(split_table(table, columns, 1 / FOLDS, None, Randomness(seed)), table, columns)
     return table_folds(table, columns, FOLDS), held_out
 
 

@@ -120,7 +120,8 @@ class DatasetData(_Data):
         columns = self.columns(shape)
         count = self.fold_count(shape, folds, largest_sample)
         if count == 1:
-            return HeldOut(split_table(table, columns, self.test_fraction, self.test_rows, randomness))
+            problem = split_table(table, columns, self.test_fraction, self.test_rows, randomness)
+            return HeldOut(problem, table, columns)
         return table_folds(table, columns, count)
 
     def fold_count(self, table: TableShape, folds: int | None, largest_sample: int) -> int:
@@ -131,12 +132,13 @@ class DatasetData(_Data):
         """
         rows = self.columns(table).labelled_rows(table)
         if folds is None:
-            return 1 if self.test_rows is not None else automatic_folds(rows, self._held_out(rows), largest_sample)
+            return 1 if self.test_rows is not None else automatic_folds(rows, self.held_out(rows), largest_sample)
         if folds > 1:
             check_folds(rows, folds)
         return folds
 
-    def _held_out(self, labelled: int) -> int:
+    def held_out(self, labelled: int) -> int:
+        """Rows that `test_fraction` of those with a label makes, at least one."""
         return max(1, round(self.test_fraction * labelled))
 
     def shape(self, tables: Mapping[str, TableShape]) -> tuple[int, int, int | None]:
@@ -149,7 +151,7 @@ class DatasetData(_Data):
         columns = self.columns(table)
         labelled = columns.labelled_rows(table)
         if self.test_rows is None:
-            training, field = labelled - self._held_out(labelled), "test_fraction"
+            training, field = labelled - self.held_out(labelled), "test_fraction"
         else:
             if max(self.test_rows) >= table.rows:
                 raise InvalidData(f"Test row {max(self.test_rows)} is outside 0..{table.rows - 1}.", "/data/test_rows")

@@ -54,12 +54,17 @@ class TableSplits(Protocol):
     def every_row(self) -> Sample:
         """All rows with a label."""
 
+    def complete_rows(self) -> Sample:
+        """Those of them that miss no number: only such rows can have the same inputs, and not only the same filling."""
+
 
 @dataclass(frozen=True)
 class HeldOut:
     """The test rows of a problem, the same for every seed; a seed orders the others (stream `training_order`)."""
 
     problem: TabularProblem
+    table: Table
+    columns: ChosenColumns
     folds: int = 1
 
     @property
@@ -81,6 +86,10 @@ class HeldOut:
         """Training rows, then test rows."""
         parts = self.problem.training, self.problem.test
         return Sample(torch.cat([part.inputs for part in parts]), torch.cat([part.labels for part in parts]))
+
+    def complete_rows(self) -> Sample:
+        """In file order."""
+        return _complete_rows(self.table, self.columns, self.problem.classes)
 
 
 @dataclass(frozen=True)
@@ -120,6 +129,19 @@ class TableFolds:
     def every_row(self) -> Sample:
         """In file order."""
         return table_problem(self.table, self.columns, self.rows, self.rows[:0], self.classes).training
+
+    def complete_rows(self) -> Sample:
+        """In file order."""
+        return _complete_rows(self.table, self.columns, self.classes)
+
+
+def _complete_rows(table: Table, columns: ChosenColumns, classes: CategoryColumn | None) -> Sample:
+    """Encoded by their own levels, so that no two levels are alike."""
+    rows = labelled_rows(table, columns)
+    for name in columns.features:
+        if name not in columns.categories:
+            rows = rows[~torch.isnan(table.numbers[name][rows])]
+    return table_problem(table, columns, rows, rows[:0], classes).training
 
 
 def arc(rows: int, folds: int, fold: int) -> tuple[int, int]:

@@ -29,11 +29,14 @@ FEWEST_REPEATS = 20
 def pure_noise(rows: Sample) -> Estimate | None:
     """E|y - f*(x)|^2 from repeated inputs: the variance of labels within groups of equal inputs, summed over outputs.
 
-    Rows that are equal in inputs and labels count once, as copies of one measurement. None with fewer than 20 degrees
-    of freedom. The error is sqrt(2/df) of the value, as for Gaussian noise of one variance.
+    Rows that are equal in inputs and labels count once, as copies of one measurement, unless labels are so few that
+    measurements agree by chance (classes, counts). None with fewer than 20 degrees of freedom. The error is sqrt(2/df)
+    of the value, as for Gaussian noise of one variance; rows that do not repeat are taken to have the same.
     """
-    distinct = torch.unique(torch.cat([rows.inputs, rows.labels], dim=1), dim=0)
-    inputs, labels = distinct[:, : rows.inputs.shape[1]], distinct[:, rows.inputs.shape[1] :]
+    inputs, labels = rows.inputs, rows.labels
+    distinct = torch.unique(torch.cat([inputs, labels], dim=1), dim=0)
+    if len(torch.unique(labels, dim=0)) > len(distinct) / 2:
+        inputs, labels = distinct[:, : inputs.shape[1]], distinct[:, inputs.shape[1] :]
     _, group, counts = torch.unique(inputs, dim=0, return_inverse=True, return_counts=True)
     freedom = int((counts - 1).sum())
     if freedom < FEWEST_REPEATS:

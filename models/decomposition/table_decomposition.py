@@ -55,7 +55,7 @@ def decompose_table(
     rows = [(space.with_width(width), learner) for space, learner in pairs for width in ascending]
     trained = table_outcomes(rows, setting, polls, parts)
     splits, every_row = setting.splits, setting.splits.every_row()
-    noise, shape = pure_noise(every_row), (every_row.inputs.shape[1], every_row.labels.shape[1])
+    noise, shape = pure_noise(splits.complete_rows()), (every_row.inputs.shape[1], every_row.labels.shape[1])
     measured = measured_by(splits.folds, splits.scored_rows)
     cells: list[DecompositionCell] = []
     readings: list[dict[str, Any]] = []

@@ -28,6 +28,7 @@ from models.table_splits import MOST_FOLDS, largest_fold
 
 FEWEST_SEEDS = 8
 """From so many on a first error bar may decide whether seeds are added."""
+FEWEST_TEST_ROWS = 2
 MAX_UNITS = 20_000
 """Functions to train, with every fold: spaces x widths x sample sizes x seeds."""
 
@@ -202,11 +203,19 @@ class DecomposeError(Experiment):
         labelled = self.data.columns(table).labelled_rows(table)
         folds = self.data.fold_count(table, self.folds, max(self.sample_sizes))
         scored = table.rows - training if folds == 1 else labelled
+        self._check_test_rows(self.data, labelled, folds)
         self._check_rows(training if folds == 1 else labelled - largest_fold(labelled, folds))
         if folds * self.units > MAX_UNITS:
             detail = f"{folds} folds make {folds * self.units} functions to train; at most {MAX_UNITS} are allowed."
             raise InvalidData(detail, "/folds")
         return table_plan(rows, dimension, outputs, self.sample_sizes, self.seeds, folds, scored, budget)
+
+    def _check_test_rows(self, data: DatasetData, labelled: int, folds: int) -> None:
+        named = data.test_rows is not None
+        tested = labelled if folds > 1 else len(set(data.test_rows or ())) if named else data.held_out(labelled)
+        if tested < FEWEST_TEST_ROWS:
+            field = "/data/test_rows" if named else "/data/test_fraction"
+            raise InvalidData(f"{tested} test row has no spread, and so no error bar: two are needed.", field)
 
     def _check_rows(self, training: int) -> None:
         if max(self.sample_sizes) > training:

@@ -96,6 +96,51 @@ def test_pure_noise_is_the_variance_within_groups_and_ignores_copies():
     assert pure_noise(Sample(inputs[:30], labels[:30])) is None
 
 
+def test_measurements_that_agree_by_chance_are_no_copies():
+    generator = torch.Generator().manual_seed(1)
+    inputs = torch.arange(40.0).double().repeat(25)[:, None]
+    counts = torch.poisson(torch.full((1000, 1), 2.0, dtype=torch.float64), generator=generator)
+    found = pure_noise(Sample(inputs, counts))
+    assert abs(found.value - 2) < 4 * 2 * math.sqrt(2.5 / 960)
+    classes = torch.eye(2, dtype=torch.float64)[(torch.rand(1000, generator=generator) < 0.3).long()]
+    found = pure_noise(Sample(torch.ones(1000, 1, dtype=torch.float64), classes))
+    assert abs(found.value - 2 * 0.3 * 0.7) < 4 * found.standard_error
+
+
+@pytest.mark.parametrize("folds", [1, 5])
+@pytest.mark.parametrize("repeated", [False, True])
+def test_inputs_that_are_only_filled_alike_do_not_repeat(context, folds, repeated):
+    generator = torch.Generator().manual_seed(2)
+    x = torch.randn(900, generator=generator, dtype=torch.float64)
+    x = x[:300].repeat(3) if repeated else x
+    y = 2 * x + NOISE * torch.randn(900, generator=generator, dtype=torch.float64)
+    x[torch.rand(900, generator=generator) < 0.3] = torch.nan
+    context.tables["ds_1"] = Table(("x", "y"), {"x": x, "y": y}, {}, 900)
+    cell = spec_of(widths=[3], sample_sizes=[50, 150, 450], folds=folds).run(context).decompositions[-1]
+    # Of rows without x nothing better than the mean is known: 0.7 * 0.25 + 0.3 * (4 + 0.25).
+    assert abs(cell.risks["best_in_space"].value - 1.45) < 4 * cell.risks["best_in_space"].standard_error
+    if repeated:
+        assert abs(cell.risks["noise"].value - NOISE**2) < 4 * cell.risks["noise"].standard_error
+    else:
+        assert "noise" not in cell.risks
+
+
+@pytest.mark.parametrize(
+    ("rows", "data", "field"),
+    [
+        (5, {}, "/data/test_fraction"),
+        (2000, {"test_fraction": 0.0005}, "/data/test_fraction"),
+        (9, {"test_rows": [3]}, "/data/test_rows"),
+    ],
+)
+def test_one_test_row_is_refused_for_it_has_no_error_bar(context, rows, data, field):
+    context.tables["ds_1"] = linear_table(rows=rows)
+    spec = spec_of(data={"kind": "dataset", "dataset_id": "ds_1", "target_columns": ["y"], **data}, sample_sizes=[1, 2])
+    with pytest.raises(InvalidData, match="two are needed") as caught:
+        spec.plan({"ds_1": context.tables["ds_1"].shape(())})
+    assert caught.value.param == field
+
+
 def test_too_few_sizes_are_said_not_guessed(context):
     context.tables["ds_1"] = linear_table(rows=400)
     result = spec_of(sample_sizes=[50, 100]).run(context)
