@@ -25,7 +25,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Match
 
-from api.field_errors import FieldError, field_errors, in_words
+from api.field_errors import FieldError, field_errors, parameter_errors
 from db.engine import UNREACHABLE
 
 logger = structlog.get_logger(__name__)
@@ -140,11 +140,7 @@ def _from_request_validation(error: RequestValidationError) -> Problem:
     # A form's fields are the members of a body, too.
     body = dict(error.body) if isinstance(error.body, FormData) else error.body
     errors = field_errors(in_body, body, ("body",))
-    errors += [
-        FieldError(pointer=str(item["loc"][-1]), detail=in_words(item))
-        for item in everything
-        if not item["loc"] or item["loc"][0] != "body"
-    ]
+    errors += parameter_errors([item for item in everything if not item["loc"] or item["loc"][0] != "body"])
     first = errors[0]
     return Unprocessable(f"{first.pointer or 'body'}: {first.detail}", errors=errors)
 

@@ -77,6 +77,15 @@ def field_errors(errors: Sequence[Any], body: Any, prefix: Sequence[str] = ()) -
     return list(found.values())
 
 
+def parameter_errors(errors: Sequence[Any]) -> list[FieldError]:
+    """Those of a query, path or header: one for each parameter, `pointer` its name, whatever unions it is made of."""
+    found: dict[str, list[str]] = {}
+    for error in errors:
+        name = str(error["loc"][1] if len(error["loc"]) > 1 else "")
+        found.setdefault(name, []).append(in_words(error))
+    return [FieldError(pointer=name, detail="; or ".join(dict.fromkeys(details))) for name, details in found.items()]
+
+
 def in_words(error: Any) -> str:
     """What one of pydantic's errors says, in the words of JSON rather than of Python: no tuple, no dictionary.
 

@@ -22,6 +22,8 @@ from models.estimates import Estimate, Method, in_words
 from models.randomness import Randomness
 from models.samples import Sample
 
+MOST_COPIES = 20
+"""Rows of one label, in the mean, beyond which they are no copies of one measurement."""
 FEWEST_REPEATS = 20
 """Degrees of freedom below which repeated inputs do not tell the noise."""
 
@@ -35,7 +37,7 @@ def pure_noise(rows: Sample) -> Estimate | None:
     """
     inputs, labels = rows.inputs, rows.labels
     distinct = torch.unique(torch.cat([inputs, labels], dim=1), dim=0)
-    if len(torch.unique(labels, dim=0)) > len(distinct) / 2:
+    if len(torch.unique(labels, dim=0)) > max(len(distinct) / 2, len(labels) / MOST_COPIES):
         inputs, labels = distinct[:, : inputs.shape[1]], distinct[:, inputs.shape[1] :]
     _, group, counts = torch.unique(inputs, dim=0, return_inverse=True, return_counts=True)
     freedom = int((counts - 1).sum())

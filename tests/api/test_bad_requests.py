@@ -151,6 +151,13 @@ def test_bad_query_is_422(client: TestClient, query: str) -> None:
     assert client.get(f"/v1/jobs?{query}").status_code == 422
 
 
+def test_parameter_of_several_types_is_named_once(client: TestClient) -> None:
+    (error,) = client.get("/v1/decompositions?order_by=nope").json()["errors"]
+    assert error["pointer"] == "order_by"
+    assert "'trained_risk'" in error["detail"]
+    assert "'id'" in error["detail"]
+
+
 @pytest.mark.parametrize("value", ["-1", str(2**31), "1e3", "9" * 5000])
 def test_number_beyond_its_column_is_422(client: TestClient, value: str) -> None:
     answer = client.get("/v1/decompositions", params={"width": value})
