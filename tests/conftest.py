@@ -6,10 +6,10 @@ for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from jaxtyping import install_import_hook
+from shape_checks import check_shapes_of
 
-# Before any import of models: the hook rewrites what is imported after it.
-install_import_hook("models", "beartype.beartype")
+# Before any import of models: only what is imported afterwards is checked.
+check_shapes_of("models")
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
