@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from miss_rates import misses_no_more_often_than
 from scipy import stats
 
 from models.bounds import BOUNDS, BoundSubject
@@ -223,16 +224,16 @@ def true_mean(law):
 @pytest.mark.parametrize("law", LAWS)
 @pytest.mark.parametrize("name", [name for name in LIMITS if name != "held_out_betting"])
 def test_limits_miss_no_more_often_than_delta(name, law):
-    repeats, delta, true = 1000, 0.05, true_mean(law)
-    misses = sum(LIMITS[name](LAWS[law](seed), delta) < true for seed in range(repeats)) / repeats
-    assert misses <= delta + 3 * math.sqrt(delta * (1 - delta) / repeats)
+    true = true_mean(law)
+    misses_no_more_often_than(0.05, lambda seed: LIMITS[name](LAWS[law](seed), 0.05) < true)
 
 
 @pytest.mark.slow
 def test_binomial_limit_misses_no_more_often_than_delta_and_nearly_as_often():
     counts = [int(LAWS["bernoulli"](seed).sum()) for seed in range(2000)]
-    misses = sum(binomial_limit(200, count, 0.05) < 0.1 for count in counts) / len(counts)
+    missing = {k for k in range(201) if binomial_limit(200, k, 0.05) < 0.1}
+    misses = sum(count in missing for count in counts) / len(counts)
     # The exact probability for this n and p, which the discreteness keeps below delta.
-    exact = sum(stats.binom.pmf(k, 200, 0.1) for k in range(201) if binomial_limit(200, k, 0.05) < 0.1)
+    exact = sum(stats.binom.pmf(k, 200, 0.1) for k in missing)
     assert exact <= 0.05
     assert abs(misses - exact) <= 3 * math.sqrt(exact * (1 - exact) / 2000)

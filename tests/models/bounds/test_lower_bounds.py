@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from miss_rates import misses_no_more_often_than
 
 from models.bounds import BOUNDS
 from models.bounds.barron_approximation_lower import second_differences
@@ -86,13 +87,12 @@ def test_functions_outside_the_space_keep_every_bounded_norm_away():
 
 
 @pytest.mark.slow
-def test_variation_is_above_the_truth_no_more_often_than_delta(miss_allowance):
-    misses, repeats, delta = 0, 1000, 0.1
-    for seed in range(repeats):
-        subject = network_of(KINK, 0.1, seed=seed)
-        report = inverse(subject, delta, points=300)
-        misses += report.inputs["variation_lower_limit"] > 2.0
-    assert misses / repeats <= miss_allowance(delta, repeats)
+def test_variation_is_above_the_truth_no_more_often_than_delta():
+    def missed(seed):
+        report = inverse(network_of(KINK, 0.1, seed=seed), 0.1, points=300)
+        return report.inputs["variation_lower_limit"] > 2.0
+
+    misses_no_more_often_than(0.1, missed)
 
 
 def test_inverse_theorem_refuses_by_name(drawn_subject):
@@ -211,10 +211,11 @@ def test_bound_that_is_not_vacuous_is_below_the_gap_of_an_interpolating_model():
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_lower_deviation_holds_on_fresh_samples(miss_allowance):
+def test_lower_deviation_holds_on_fresh_samples():
     """At so few rows the bound is negative: the misses are expected to be none."""
-    misses = 0
-    for seed in range(1000):
+
+    def missed(seed):
         subject = interpolating(40, seed, dimension=20)
-        misses += deviation(subject, sign_draws=10).value > gap_of_the_model(subject)
-    assert misses / 1000 <= miss_allowance(0.05, 1000)
+        return deviation(subject, sign_draws=10).value > gap_of_the_model(subject)
+
+    misses_no_more_often_than(0.05, missed)

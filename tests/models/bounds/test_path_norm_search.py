@@ -5,6 +5,7 @@ from itertools import product
 
 import pytest
 import torch
+from miss_rates import misses_no_more_often_than
 
 from models.complexities.path_norm_ball import homogeneous, path_norm_ball_complexity
 from models.complexities.path_norm_search import _best_on_segment, searched_lower_end
@@ -111,16 +112,17 @@ def test_lower_limit_pays_for_the_random_signs():
 
 
 @pytest.mark.slow
-def test_bracket_misses_the_exact_value_no_more_often_than_promised(miss_allowance):
+def test_bracket_misses_the_exact_value_no_more_often_than_promised():
     inputs = points(6, 1, -1.0)
     rows = homogeneous(inputs)
     kinks = torch.stack([torch.ones(6, dtype=torch.float64), -inputs[:, 0]], dim=1)
     neurons = torch.cat([kinks, torch.eye(2, dtype=torch.float64)])
     neurons = torch.cat([neurons, -neurons]) / torch.cat([neurons, neurons]).abs().sum(dim=1, keepdim=True)
     exact = float((all_signs(6) @ torch.relu(rows @ neurons.T)).abs().amax(dim=1).mean()) / 6
-    misses = 0
-    for seed in range(1000):
+
+    def missed(seed):
         lower = searched_lower_end(inputs, 100, 0.05, Randomness(seed)).lower
         upper = bracket(inputs, 100, 0.05, Randomness(seed)).upper
-        misses += not lower <= exact <= upper
-    assert misses / 1000 <= miss_allowance(0.1, 1000)
+        return not lower <= exact <= upper
+
+    misses_no_more_often_than(0.1, missed)
