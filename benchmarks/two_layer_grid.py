@@ -19,7 +19,9 @@ import torch
 from models.arrays import Parameters
 from models.batched_training.compiled import relu_kernel
 from models.batched_training.rows import stacked_rows, whole_samples
+from models.batched_training.stacking import StackableSpace
 from models.batched_training.training import train_networks
+from models.hypothesis_spaces.base import HypothesisSpace
 from models.hypothesis_spaces.two_layer import TwoLayer
 from models.problems import SyntheticProblem
 from models.randomness import Randomness
@@ -45,7 +47,7 @@ def sample(dimension: int, size: int, seed: int) -> Sample:
     return problem.training_sample(size, Randomness(seed)).to(torch.float32)
 
 
-def sequential(space: TwoLayer, start: Parameters, data: Sample, steps: int) -> tuple[Parameters, float]:
+def sequential(space: HypothesisSpace, start: Parameters, data: Sample, steps: int) -> tuple[Parameters, float]:
     """Train one network through autograd; the parameters and the seconds of the loop."""
     moving = {name: value.clone().requires_grad_() for name, value in start.items()}
     optimizer = torch.optim.Adam(moving.values(), lr=RATE, fused=True)
@@ -58,7 +60,7 @@ def sequential(space: TwoLayer, start: Parameters, data: Sample, steps: int) -> 
 
 
 def batched(
-    space: TwoLayer, starts: list[Parameters], data: list[Sample], steps: int, compiled: bool
+    space: StackableSpace, starts: list[Parameters], data: list[Sample], steps: int, compiled: bool
 ) -> tuple[list[Parameters], float]:
     """Train all networks as a batch; the seconds include everything."""
     begin = time.perf_counter()
@@ -83,7 +85,7 @@ def onednn(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
     return torch.ops.mkldnn._linear_pointwise(left, right, None, "none", [], "")
 
 
-def distance(space: TwoLayer, one: Parameters, other: Parameters, data: Sample) -> float:
+def distance(space: HypothesisSpace, one: Parameters, other: Parameters, data: Sample) -> float:
     """Root mean square of the difference of two functions on the sample."""
     return float((space.evaluate(one, data.inputs) - space.evaluate(other, data.inputs)).square().mean().sqrt())
 

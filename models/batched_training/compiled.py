@@ -60,8 +60,8 @@ class ReluKernel:
 
     def squares(self, theta: StackedParameters, rows: PackedRows, scratch: Tensor) -> Float[Tensor, " b"]:
         """sum_i (r_i/alpha)^2 of each network."""
-        sums = theta.weights.new_empty(theta.networks)
-        tensors = (rows.inputs, rows.labels, theta.weights, theta.coefficients, sums, scratch)
+        sums = theta["weights"].new_empty(theta.networks)
+        tensors = (rows.inputs, rows.labels, *theta.tensors, sums, scratch)
         self._squares(*_extents(theta, rows, rows.of.samples), *(one.data_ptr() for one in tensors))
         return sums
 
@@ -91,7 +91,7 @@ class ReluKernel:
 
 def _extents(theta: StackedParameters, rows: PackedRows, samples: int) -> tuple[int, ...]:
     """The kernel's first arguments."""
-    networks, width, columns = theta.weights.shape
+    networks, width, columns = theta["weights"].shape
     return networks, equal_share(networks, samples), rows.inputs.shape[1], columns, width
 
 

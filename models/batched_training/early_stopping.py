@@ -1,14 +1,14 @@
-"""models.early_stopping for two-layer networks: all weight decays that are tried advance in one batch."""
+"""models.early_stopping for networks of one space: all weight decays that are tried advance in one batch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.batched_training.rows import StackedRows, random_passes, stacked_rows
+from models.batched_training.stacking import StackableSpace
 from models.batched_training.training import TrainedNetwork, train_networks
 from models.checkpoints import NO_CHECKPOINTS, Checkpoints, StageCheckpoints, number
 from models.early_stopping import HOPELESS, PATIENCE, Trained, held_for_validation, parted
 from models.errors import TrainingDiverged
-from models.hypothesis_spaces.two_layer import TwoLayer
 from models.minibatch_descent import Schedule
 from models.optimisation import CURVE_POINTS, Advance, LearningCurve, Opening
 from models.randomness import Randomness
@@ -35,7 +35,7 @@ class Runs:
 
 
 def train_together(
-    space: TwoLayer,
+    space: StackableSpace,
     opening: Opening,
     runs: Runs,
     validation_fraction: float,
@@ -103,7 +103,7 @@ def train_together(
 
 
 def _train(
-    space: TwoLayer,
+    space: StackableSpace,
     opening: Opening,
     runs: Runs,
     rows: Sample,

@@ -134,7 +134,7 @@ class Choice:
         self.best_steps, self.smallest = state["best_steps"].tolist(), state["smallest"].tolist()
 
     def _best(self) -> dict[str, torch.Tensor]:
-        return {"weights": self.best.weights, "coefficients": self.best.coefficients}
+        return dict(self.best.values)
 
     def due(self, step: int) -> bool:
         """Whether to look after `step` steps."""

@@ -21,7 +21,7 @@ class Products:
         available = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
         self._onednn = available and dtype == torch.float32 and device.type == "cpu"
 
-    def one_sample_at_a_time(self, neurons: int, rows: int, columns: int) -> bool:
+    def alone(self, neurons: int, rows: int, columns: int) -> bool:
         """Whether a product of this size for one sample is fastest alone; small ones are batched over samples."""
         return self._onednn and 2.0 * neurons * rows * columns >= CALL_OPERATIONS
 
@@ -30,7 +30,7 @@ class Products:
     ) -> Float[Tensor, "g r n"]:
         """W X^T, or max(0, W X^T): `out`, or memory of its own."""
         groups, neurons, columns = weights.shape
-        if groups == 1 and self.one_sample_at_a_time(neurons, rows.shape[1], columns):
+        if groups == 1 and self.alone(neurons, rows.shape[1], columns):
             product = torch.ops.mkldnn._linear_pointwise(weights[0], rows[0], None, "relu" if relu else "none", [], "")
             return product[None]
         torch.bmm(weights, rows.transpose(1, 2), out=out)
@@ -39,7 +39,7 @@ class Products:
     def backward(self, upstream: Float[Tensor, "g r n"], rows: Float[Tensor, "g n c"]) -> Float[Tensor, "g r c"]:
         """Z X."""
         groups, neurons, size = upstream.shape
-        if groups == 1 and self.one_sample_at_a_time(neurons, size, rows.shape[2]):
+        if groups == 1 and self.alone(neurons, size, rows.shape[2]):
             return torch.ops.mkldnn._linear_pointwise(upstream[0], rows[0].T, None, "none", [], "")[None]
         # Written with the neurons last: MKL is several times slower where the result has few columns.
         return torch.bmm(rows.transpose(1, 2), upstream.transpose(1, 2)).transpose(1, 2)

@@ -9,11 +9,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 from models.batched_training.compiled import PackedRows, ReluKernel, relu_kernel
+from models.batched_training.deep_gradients import DeepGradients
 from models.batched_training.fused_adam import BETAS, FusedAdam
-from models.batched_training.gradients import TwoLayerGradients
+from models.batched_training.gradients import Gradients
+from models.batched_training.residual_gradients import ResidualGradients
 from models.batched_training.rows import StackedRows, Stretch
-from models.batched_training.stacking import StackedParameters
+from models.batched_training.stacking import StackableSpace, StackedParameters
+from models.batched_training.two_layer_gradients import TwoLayerGradients
 from models.checkpoints import State, numbered
+from models.hypothesis_spaces.deep import Deep
+from models.hypothesis_spaces.residual import Residual
 from models.hypothesis_spaces.two_layer import TwoLayer
 from models.minibatch_descent import Schedule, scheduled
 
@@ -47,10 +52,10 @@ class TorchSteps:
     `theta` moves in place; `seen` is the average, or theta itself.
     """
 
-    def __init__(self, space: TwoLayer, theta: StackedParameters, course: Course) -> None:
+    def __init__(self, engine: Gradients, theta: StackedParameters, course: Course) -> None:
         self.theta = theta
         self.seen = theta.clone() if course.averaging else theta
-        self._engine = TwoLayerGradients(space, theta)
+        self._engine = engine
         self._course = course
         self._adam = FusedAdam(theta.tensors, course.rates, course.weight_decays)
         self.narrow(slice(0, theta.networks))
@@ -58,7 +63,7 @@ class TorchSteps:
     def narrow(self, networks: slice) -> None:
         """From now on move these networks only."""
         self.networks = networks
-        gradients = StackedParameters(*self._adam.gradients)
+        gradients = self.theta.like(self._adam.gradients)
         self._theta, self._seen, self._gradients = (one.part(networks) for one in (self.theta, self.seen, gradients))
         self._adam.narrow(networks)
 
@@ -90,10 +95,11 @@ def _placed(risks: Tensor, moving: "TorchSteps | CompiledSteps") -> list[float]:
 
 def _clip(gradients: StackedParameters, largest: float) -> None:
     """Scale the gradients of each network so that their joint l2 norm is at most `largest`."""
-    norms = torch.stack([values.square().sum(dim=(1, 2)) for values in gradients.tensors]).sum(dim=0).sqrt()
+    squares = [values.square().flatten(1).sum(dim=1) for values in gradients.tensors]
+    norms = torch.stack(squares).sum(dim=0).sqrt()
     factors = torch.where(norms > largest, largest / norms, 1.0)
     for values in gradients.tensors:
-        values.mul_(factors[:, None, None])
+        values.mul_(factors.view(-1, *[1] * (values.ndim - 1)))
 
 
 class CompiledSteps:
@@ -105,9 +111,9 @@ class CompiledSteps:
         self._kernel = kernel
         self._factor = space.factor
         self._course = course
-        moments = [StackedParameters(*(torch.zeros_like(one) for one in theta.tensors)) for _ in BETAS]
+        moments = [theta.like([torch.zeros_like(one) for one in theta.tensors]) for _ in BETAS]
         self._all = [theta, *moments, *([self.seen] if course.averaging else [])]
-        self._scratch = theta.weights.new_empty(kernel.scratch_size(*theta.weights.shape[1:]))
+        self._scratch = theta["weights"].new_empty(kernel.scratch_size(*theta["weights"].shape[1:]))
         self._packed: PackedRows | None = None
         self.narrow(slice(0, theta.networks))
 
@@ -161,18 +167,32 @@ class CompiledSteps:
         )
 
 
-def steps_of(space: TwoLayer, theta: StackedParameters, course: Course, compiled: bool) -> TorchSteps | CompiledSteps:
-    """By the kernel if `compiled`, it is there, and the networks are relu with one output in float32 on the CPU."""
-    weights = theta.weights
-    fits = space.activation == "relu" and theta.coefficients.shape[1] == 1 and weights.dtype == torch.float32
-    kernel = relu_kernel() if compiled and fits and weights.device.type == "cpu" else None
-    return TorchSteps(space, theta, course) if kernel is None else CompiledSteps(kernel, space, theta, course)
+def engine_of(space: StackableSpace, theta: StackedParameters) -> Gradients:
+    """Risks and gradients by torch's operations."""
+    if isinstance(space, Deep):
+        return DeepGradients(space, theta)
+    return ResidualGradients(space, theta) if isinstance(space, Residual) else TwoLayerGradients(space, theta)
 
 
-def updates_of_a_step(space: TwoLayer) -> float:
+def steps_of(
+    space: StackableSpace, theta: StackedParameters, course: Course, compiled: bool
+) -> TorchSteps | CompiledSteps:
+    """By the kernel if `compiled`, it is there, and it fits: two-layer relu, one output, float32 on the CPU."""
+    if isinstance(space, TwoLayer):
+        weights = theta["weights"]
+        fits = space.activation == "relu" and theta["coefficients"].shape[1] == 1 and weights.dtype == torch.float32
+        kernel = relu_kernel() if compiled and fits and weights.device.type == "cpu" else None
+        if kernel is not None:
+            return CompiledSteps(kernel, space, theta, course)
+    return TorchSteps(engine_of(space, theta), theta, course)
+
+
+def updates_of_a_step(space: StackableSpace) -> float:
     """The fixed cost of a step of a float32 batch with one output, in the unit of a learner's `update_count`.
 
     By a rough measurement; the plan's figures hold for the installation that makes it.
     """
+    if not isinstance(space, TwoLayer):
+        return 1.5 + 0.4 * space.depth
     compiled = space.activation == "relu" and relu_kernel() is not None
     return 0.15 if compiled else 1.7

@@ -1,4 +1,4 @@
-"""Adam for many two-layer networks of one shape at once."""
+"""Adam for many networks of one shape at once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from models.arrays import Parameters
 from models.batched_training.looks import Choice, Record
 from models.batched_training.rows import GATHERED_NUMBERS, Batches, OneByOne, RandomPasses, StackedRows
-from models.batched_training.stacking import stacked_parameters
+from models.batched_training.stacking import StackableSpace, Stacking
 from models.batched_training.steps import CompiledSteps, Course, TorchSteps, steps_of
 from models.checkpoints import NO_CHECKPOINTS, Checkpoints, State, fill, named, number, part
-from models.hypothesis_spaces.two_layer import TwoLayer
 from models.minibatch_descent import Schedule
 from models.optimisation import CURVE_POINTS, Advance, LearningCurvePoint, unwatched
 
@@ -37,7 +36,7 @@ class TrainedNetwork:
 
 
 def train_networks(
-    space: TwoLayer,
+    space: StackableSpace,
     batches: Batches,
     starts: Sequence[Parameters],
     rates: Sequence[float],
@@ -85,7 +84,8 @@ def train_networks(
     """
     decays = [0.0] * len(starts) if weight_decays is None else weight_decays
     course = Course(rates, decays, schedule, steps, averaging, gradient_clip)
-    moving = steps_of(space, stacked_parameters(starts), course, compiled)
+    stacking = Stacking(space)
+    moving = steps_of(space, stacking.stacked(starts), course, compiled)
     feed = batches if isinstance(batches, RandomPasses) else OneByOne(batches)
     end = steps if last_step is None else last_step
     record = Record(moving, end, curve_points, watched, STEPS_AT_ONCE)
@@ -122,7 +122,7 @@ def train_networks(
         if step == end or not any(record.running):
             break
         first, last = _narrowed(moving, rows, record, first, last)
-        at_once = _steps_at_once(rows, last - first, space.width)
+        at_once = _steps_at_once(space, rows, last - first)
         count = min(at_once, *(look.next_after(step) - step for look in looks))
         moving.take(feed.stretch(step, count), step, count)
         step += count
@@ -135,7 +135,7 @@ def train_networks(
             None if choice is None else choice.best_steps[index],
             None if choice is None else choice.smallest[index],
         )
-        for index, parameters in enumerate(ends.unstacked())
+        for index, parameters in enumerate(stacking.unstacked(ends))
     ]
 
 
@@ -150,6 +150,8 @@ def _narrowed(
     return found
 
 
-def _steps_at_once(rows: StackedRows, networks: int, width: int) -> int:
-    operations = 4.0 * rows.inputs[0].numel() * width * networks
+def _steps_at_once(space: StackableSpace, rows: StackedRows, networks: int) -> int:
+    per_row = space.flops_per_row(rows.inputs.shape[2] - 1, rows.labels.shape[2])
+    # The evaluation, the gradient in the weights, and that in the layer below.
+    operations = 3.0 * per_row * rows.size * networks
     return max(1, int(min(GATHERED_NUMBERS / rows.inputs.numel(), OPERATIONS_AT_ONCE / operations)))

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
+from models.batched_training.stacking import StackableSpace
 from models.decomposition.best_approximation import WARM_STARTS
 from models.decomposition.closed_forms import has_closed_form
 from models.decomposition.groups import NUMBERS_OF_A_CELL, widths_together
 from models.decomposition.reference_training import ReferenceBudget
 from models.fit_cost import activations_of_a_row, learning_seconds
 from models.hypothesis_spaces.base import HypothesisSpace, LinearSpace
-from models.hypothesis_spaces.two_layer import TwoLayer
 from models.learners.base import Learner
 from models.plan import MemoryPart, Plan
 from models.risks import EVALUATION_BLOCK
@@ -63,8 +63,8 @@ def decomposition_plan(
             batches = sum(size if size <= 4 * budget.batch else budget.batch for size in sample_sizes)
             flops += 3 * per_row * budget.steps * seeds * runs * batches
             flops += 3 * per_row * budget.population_steps * (budget.restarts + WARM_STARTS) * budget.batch
-            # Two-layer networks take their steps together.
-            alone = not isinstance(space, TwoLayer)
+            # Networks take their steps together.
+            alone = not isinstance(space, StackableSpace)
             steps += budget.steps * seeds * (runs if alone else 1) * len(sample_sizes)
             steps += budget.population_steps * (budget.restarts + WARM_STARTS if alone else 1)
     every = [space for spaces, _ in rows for space in spaces]

@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from models.arrays import Parameters
 from models.batched_training.rows import StackedRows, stacked_rows
+from models.batched_training.stacking import StackableSpace
 from models.batched_training.training import train_networks
 from models.hypothesis_spaces.base import HypothesisSpace
-from models.hypothesis_spaces.two_layer import TwoLayer
 from models.learners.base import Advance
 from models.randomness import Randomness
 from models.risks import predictions, squared_losses
@@ -95,13 +95,13 @@ def train_runs(
 ) -> list[Parameters]:
     """`descend` from each start at its step size, all on the same rows: `batches()` begins their stream anew.
 
-    Two-layer networks advance together (models.batched_training), others one after another. Which runs are in one call
-    changes rounding, so a call holds the runs of one seed, whatever else the job does.
+    Networks advance together (models.batched_training), functions of other spaces one after another. Which runs are in
+    one call changes rounding, so a call holds the runs of one seed, whatever else the job does.
 
     Raises:
         Stopped: from `advance`, called at every step.
     """
-    if not isinstance(space, TwoLayer):
+    if not isinstance(space, StackableSpace):
         return [descend(space, start, batches(), steps, step_size, advance) for start, step_size in runs]
     precision = next(iter(runs[0][0].values()))
     rows = batches()

@@ -7,11 +7,11 @@ from pydantic import Field
 
 from models.arrays import Parameters, Scalar
 from models.batched_training.early_stopping import Runs, train_together
+from models.batched_training.stacking import StackableSpace
 from models.batched_training.steps import updates_of_a_step
 from models.checkpoints import NO_CHECKPOINTS, Checkpoints
 from models.early_stopping import Trained, Watch, held_for_validation, likely_runs, train
 from models.hypothesis_spaces.base import HypothesisSpace
-from models.hypothesis_spaces.two_layer import TwoLayer
 from models.learners.base import Advance, Details, Fitted, GradientClip, Learner, TrainingPrecision
 from models.minibatch_descent import Minibatches, Schedule, adam_updater, descend, scheduled
 from models.optimisation import Opening, empirical_risk, opened
@@ -36,8 +36,8 @@ class Adam(Learner):
     the best. With fraction 0, or fewer than 20 rows to validate on, there is one run of all
     steps, without decay where none is given. `details` names what was used.
 
-    In two-layer spaces all decays advance in one batch (models.batched_training) until that one is known, and a decay
-    that diverges is none of them.
+    In two-layer, deep and residual spaces all decays advance in one batch (models.batched_training) until that one is
+    known, and a decay that diverges is none of them.
     """
 
     kind: Literal["adam"]
@@ -93,7 +93,7 @@ class Adam(Learner):
         opening = opened(space, sample, randomness, start, self.precision)
         trained = (
             self.train_together(space, opening, randomness, advance, checkpoints=checkpoints)
-            if isinstance(space, TwoLayer)
+            if isinstance(space, StackableSpace)
             else self.train_one_after_another(opening, randomness, advance, checkpoints)
         )
         details: Details = {
@@ -106,7 +106,7 @@ class Adam(Learner):
 
     def train_together(
         self,
-        space: TwoLayer,
+        space: StackableSpace,
         opening: Opening,
         randomness: Randomness,
         advance: Advance,
@@ -196,13 +196,13 @@ class Adam(Learner):
 
     def update_count(self, space: HypothesisSpace, sample_size: int) -> float:
         """All steps of all runs that are likely; those of a batch count once, at what the batch costs."""
-        if isinstance(space, TwoLayer):
+        if isinstance(space, StackableSpace):
             return updates_of_a_step(space) * self.steps * likely_runs(self.validation_fraction, sample_size)
         return self._runs(sample_size) * self.steps
 
     def batched_runs(self, space: HypothesisSpace, sample_size: int) -> int:
-        """All decays that are tried, in a two-layer space."""
-        return len(self._decays(sample_size)) if isinstance(space, TwoLayer) else 0
+        """All decays that are tried, where networks train together."""
+        return len(self._decays(sample_size)) if isinstance(space, StackableSpace) else 0
 
     def _runs(self, sample_size: int) -> float:
         return likely_runs(self.validation_fraction, sample_size, len(self._decays(sample_size)))

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
+from models.batched_training.stacking import StackableSpace
 from models.decomposition.cost import FLOPS_PER_SECOND, SECONDS_PER_STEP
 from models.decomposition.reference_training import ReferenceBudget
 from models.fit_cost import activations_of_a_row
 from models.hypothesis_spaces.base import HypothesisSpace
-from models.hypothesis_spaces.two_layer import TwoLayer
 from models.plan import MemoryPart, Plan
 from models.rates.best_errors import runs
 from models.risks import EVALUATION_BLOCK
@@ -31,8 +31,8 @@ def rate_plan(
             triangle = max(triangle, 3.0 * m**2)
             continue
         flops += 3 * per_row * budget.population_steps * budget.restarts * budget.batch
-        # Two-layer networks take their steps together.
-        steps += budget.population_steps * (1 if isinstance(space, TwoLayer) else budget.restarts)
+        # Networks take their steps together.
+        steps += budget.population_steps * (1 if isinstance(space, StackableSpace) else budget.restarts)
     activations = max(activations_of_a_row(space, dimension, 1) for space in every)
     parameters = max(space.parameter_count(dimension, 1) for space in every)
     points = test_size * (dimension + 1 + sum(runs(space, seeds) for space in every))

@@ -7,6 +7,8 @@ import torch
 
 from models.errors import TrainingDiverged
 from models.hypothesis_spaces.deep import Deep
+from models.hypothesis_spaces.random_features import RandomFeatures
+from models.hypothesis_spaces.residual import Residual
 from models.hypothesis_spaces.two_layer import TwoLayer
 from models.learners.adam import DECAY_CANDIDATES, Adam
 from models.optimisation import opened, unwatched
@@ -115,8 +117,18 @@ def test_a_decay_that_diverges_is_no_candidate():
         )
 
 
+@pytest.mark.parametrize("space", [Deep(kind="deep", width=12, depth=3), Residual(kind="residual", width=8, depth=3)])
+def test_layered_networks_choose_what_they_choose_one_after_another(space):
+    learner = Adam(kind="adam", steps=200, learning_rate=1e-2, precision="float64")
+    opening, together, alone = both(learner, space, a_sample(noise=0.3))
+    assert together.candidate == alone.candidate
+    assert together.last_step == alone.last_step < 200
+    assert_same(opening, together, alone, 1e-8)
+
+
 def test_other_spaces_are_trained_by_autograd():
-    learner, space, sample = Adam(kind="adam", steps=30), Deep(kind="deep", width=8, depth=2), a_sample()
+    learner, sample = Adam(kind="adam", steps=30), a_sample()
+    space = RandomFeatures(kind="random_features", width=8)
     fitted = learner.fit(space, sample, Randomness(1), unwatched)
     opening = opened(space, sample, Randomness(1), None, "float32")
     expected = learner.train_one_after_another(opening, Randomness(1), unwatched)

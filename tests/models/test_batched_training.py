@@ -8,11 +8,13 @@ import torch
 from models.activations import ACTIVATIONS
 from models.batched_training import gradients as gradients_module
 from models.batched_training import rows as rows_module
-from models.batched_training.gradients import TwoLayerGradients
 from models.batched_training.rows import RandomPasses, StackedRows, random_passes, stacked_rows, whole_samples
-from models.batched_training.stacking import StackedParameters, stacked_parameters
+from models.batched_training.stacking import Stacking
+from models.batched_training.steps import engine_of
 from models.batched_training.training import train_networks
 from models.errors import Stopped
+from models.hypothesis_spaces.deep import Deep
+from models.hypothesis_spaces.residual import Residual
 from models.hypothesis_spaces.two_layer import TwoLayer
 from models.minibatch_descent import Minibatches, adam_updater, scheduled
 from models.minibatch_descent import descend as descend_sequentially
@@ -61,18 +63,63 @@ def test_gradients_and_risks_are_autograds(activation, scaling, outputs, block, 
     space = TwoLayer(kind="two_layer", width=5, activation=activation, scaling=scaling)
     samples = [sample(seed, 17, outputs=outputs) for seed in range(2)]
     starts = drawn(space, 6, outputs=outputs)
-    theta = stacked_parameters(starts)
-    found = StackedParameters(*(torch.full_like(values, math.nan) for values in theta.tensors))
-    engine, rows = TwoLayerGradients(space, theta), stacked_rows(samples, torch.float64)
+    assert_gradients_and_risks_are_autograds(space, starts, samples)
+
+
+def assert_gradients_and_risks_are_autograds(space, starts, samples):
+    """Three networks for each sample."""
+    stacking = Stacking(space)
+    theta = stacking.stacked(starts)
+    found = theta.like([torch.full_like(values, math.nan) for values in theta.tensors])
+    engine, rows = engine_of(space, theta), stacked_rows(samples, torch.float64)
     engine.write(theta, rows, found)
     risks = engine.risks(theta, rows)
-    for index, (start, gradient) in enumerate(zip(starts, found.unstacked(), strict=True)):
+    for index, (start, gradient) in enumerate(zip(starts, stacking.unstacked(found), strict=True)):
         data = samples[index // 3]
         moved = {name: value.requires_grad_() for name, value in start.items()}
         risk = empirical_risk(space.evaluate(moved, data.inputs), data.labels)
-        expected = torch.autograd.grad(risk, list(moved.values()))
+        expected = torch.autograd.grad(risk, list(moved.values()), materialize_grads=True)
         assert_same(gradient, dict(zip(moved, expected, strict=True)), 1e-12)
         assert float(risks[index]) == pytest.approx(risk.item(), rel=1e-12)
+
+
+LAYERED = [
+    Deep(kind="deep", width=5, depth=1),
+    Deep(kind="deep", width=6, depth=4),
+    Residual(kind="residual", width=4, depth=0),
+    Residual(kind="residual", width=5, depth=3),
+    Residual(kind="residual", width=3, depth=2, state_dimension=9),
+]
+
+
+@pytest.mark.parametrize("block", [2**19, 800, 100], ids=["one_block", "blocks_of_networks", "blocks_of_rows"])
+@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize("space", LAYERED, ids=lambda space: f"{space.kind}_{space.depth}")
+def test_gradients_and_risks_of_layered_networks_are_autograds(space, outputs, block, monkeypatch):
+    monkeypatch.setitem(gradients_module.BLOCK_ELEMENTS, "cpu", block)
+    samples = [sample(seed, 17, outputs=outputs) for seed in range(2)]
+    assert_gradients_and_risks_are_autograds(space, drawn(space, 6, outputs=outputs), samples)
+
+
+def test_blocks_of_many_rows_end_with_whole_lines(monkeypatch):
+    """Blocks of 64 rows in place of 70, and the rest."""
+    monkeypatch.setitem(gradients_module.BLOCK_ELEMENTS, "cpu", 70 * 20)
+    space = Deep(kind="deep", width=5, depth=2)
+    samples = [sample(seed, 150) for seed in range(2)]
+    assert_gradients_and_risks_are_autograds(space, drawn(space, 6), samples)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-4)])
+@pytest.mark.parametrize("space", LAYERED, ids=lambda space: f"{space.kind}_{space.depth}")
+def test_hundred_steps_of_layered_networks_equal_sequential_adam(space, dtype, tolerance):
+    samples = [sample(seed, 60).to(dtype) for seed in range(2)]
+    starts, rates, decays = drawn(space, 6, dtype), [3e-3, 1e-3, 1e-2] * 2, [0.0, 0.1, 0.0, 0.3, 0.0, 0.1]
+    rows = whole_samples(stacked_rows(samples, dtype))
+    trained = train_networks(space, rows, starts, rates, 100, weight_decays=decays, schedule="cosine")
+    for index, one in enumerate(trained):
+        data = samples[index // 3]
+        expected = sequential(space, starts[index], data, rates[index], 100, decays[index], "cosine")
+        assert_same(one.parameters, expected, tolerance)
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-4)])
@@ -217,9 +264,10 @@ def test_networks_beyond_a_valley_end_with_the_one_that_left_it():
         assert_same(one.parameters, other.parameters, 1e-10)
 
 
+@pytest.mark.parametrize("space", [TwoLayer(kind="two_layer", width=12, activation="tanh"), *LAYERED[1:4:2]])
 @pytest.mark.parametrize("clip", [1e-3, 1e9])
-def test_clipped_gradients_are_those_of_sequential_training(clip):
-    space, data = TwoLayer(kind="two_layer", width=12, activation="tanh"), sample(0, outputs=2)
+def test_clipped_gradients_are_those_of_sequential_training(clip, space):
+    data = sample(0, outputs=2)
     starts, batches = drawn(space, 2, outputs=2), whole_samples(stacked_rows([data], torch.float64))
     trained = train_networks(space, batches, starts, [1e-2] * 2, 30, gradient_clip=clip)
     for index, one in enumerate(trained):

@@ -205,8 +205,9 @@ def test_fresh_labels_carry_no_noise():
     assert torch.equal(points.labels, predictions(problem.target.evaluate, points.inputs))
 
 
-def test_runs_that_train_together_end_where_each_ends_alone():
-    space, problem = TwoLayer(kind="two_layer", width=8), _problem()
+@pytest.mark.parametrize("space", [TwoLayer(kind="two_layer", width=8), Deep(kind="deep", width=6, depth=2)])
+def test_runs_that_train_together_end_where_each_ends_alone(space):
+    problem = _problem()
     rows = problem.training_sample(64, Randomness(0))
     starts = [{name: value.double() for name, value in start.items()} for start in _draws(space, 3)]
     runs = list(zip(starts, (1e-2, 3e-3, 3e-2), strict=True))
@@ -218,7 +219,7 @@ def test_runs_that_train_together_end_where_each_ends_alone():
 
 
 def test_other_spaces_see_the_same_rows_one_after_another():
-    space, problem = Deep(kind="deep", width=4, depth=2), _problem()
+    space, problem = RandomFeatures(kind="random_features", width=4), _problem()
     rows = problem.training_sample(64, Randomness(0)).to(torch.float32)
     runs = [(start, 1e-2) for start in _draws(space, 2)]
     trained = train_runs(space, runs, lambda: row_batches(rows, 8, Randomness(1)), 20, _nothing)

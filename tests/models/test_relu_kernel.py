@@ -11,7 +11,7 @@ import torch
 from models.batched_training import steps as steps_module
 from models.batched_training.compiled import LANES, PackedRows, ReluKernel
 from models.batched_training.rows import Stretch, random_passes, stacked_rows, whole_samples
-from models.batched_training.stacking import StackedParameters, stacked_parameters
+from models.batched_training.stacking import Stacking
 from models.batched_training.training import train_networks
 from models.hypothesis_spaces.two_layer import TwoLayer
 from models.optimisation import empirical_risk
@@ -57,15 +57,15 @@ def test_gradients_and_risks_are_autograds(kernel, width, size, dimension, scali
     """
     space = TwoLayer(kind="two_layer", width=width, scaling=scaling)
     samples, starts = [sample(seed, size, dimension) for seed in range(2)], drawn(space, 4, dimension)
-    theta = stacked_parameters(starts)
-    moments = [StackedParameters(*(torch.zeros_like(values) for values in theta.tensors)) for _ in range(2)]
+    theta = Stacking(space).stacked(starts)
+    moments = [theta.like([torch.zeros_like(values) for values in theta.tensors]) for _ in range(2)]
     stretch = Stretch(stacked_rows(samples), samples=2)
     rows = PackedRows(stretch.rows, space.factor, kernel.lanes)
     scratch = torch.full((kernel.scratch_size(width, dimension + 1),), math.nan)
     risks = kernel.squares(theta, rows, scratch) * (rows.scale / 2)
     standing = torch.tensor([[0.0, 1.0, 1.0, 1.0]])
     kernel.take_steps([theta, *moments], rows, stretch, standing, torch.ones(4), torch.zeros(4), None, scratch)
-    for index, (start, moment) in enumerate(zip(starts, moments[0].unstacked(), strict=True)):
+    for index, (start, moment) in enumerate(zip(starts, Stacking(space).unstacked(moments[0]), strict=True)):
         data = samples[index // 2].to(torch.float64)
         moved = {name: value.double().requires_grad_() for name, value in start.items()}
         risk = empirical_risk(space.evaluate(moved, data.inputs), data.labels)
