@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from models.arrays import Inputs
-from models.decomposition.best_approximation import best_in_space, projection, selection_risk
+from models.arrays import Inputs, Outputs, Parameters
+from models.decomposition.best_approximation import best_in_space, projection_and_probes, selection_risk
 from models.decomposition.draws import draw
 from models.decomposition.setting import DecompositionSetting
 from models.errors import NumericalFailure
@@ -30,32 +30,41 @@ def best_errors(
 ) -> Part:
     """`errors` [N]: |f*(x_i) - f_m(x_i)|^2, float64; `selection_risk`: R(f_m) - noise on the points that chose f_m.
 
-    f_m of a linear space is the projection (its selection risk NaN), of others the best of restarts on fresh points:
-    an upper end of the best error then. The test inputs of `setting` are common to all spaces and widths.
+    f_m of a linear space is the projection (its selection risk NaN); the errors are freed of what its points add to
+    them, l/N' of the error where l is the leverage (`terms.CellMoments.add_seed`). Of others it is the best of restarts
+    on fresh points: an upper end of the best error then. The test inputs of `setting` are common to all spaces and
+    widths.
 
     Raises:
         NumericalFailure: a prediction is not finite.
         Stopped: from `advance`.
     """
+    probes: Parameters | None = None
     drawn, budget = draw(space, setting, randomness.child("draw")), setting.budget
     streams, chosen_by = randomness.child("best_in_space"), math.nan
     if isinstance(space, LinearSpace):
         rows = max(budget.projection_floor, budget.projection_rows * drawn["coefficients"].shape[0])
-        found = projection(space, drawn, setting.population, rows, streams, advance)
+        found, probes = projection_and_probes(space, drawn, setting.population, rows, streams, advance)
     else:
         starts = [draw(space, setting, streams.child(f"restart_{index}")) for index in range(budget.restarts)]
         found = best_in_space(space, setting.population, starts, [drawn], budget, streams, advance)
         chosen_by = selection_risk(space, setting.population, found, budget, streams)
-    precision = next(iter(found.values()))
-
-    def evaluate(inputs: Inputs) -> Tensor:
-        return space.evaluate(found, inputs.to(precision)).double().cpu()
-
-    outputs = predictions(evaluate, setting.test_inputs)
-    errors = ((outputs - setting.population.target.evaluate(setting.test_inputs)) ** 2).sum(dim=1)
+    truth = setting.population.target.evaluate(setting.test_inputs)
+    errors = ((_at_test_inputs(space, found, setting) - truth) ** 2).sum(dim=1)
+    if probes is not None:
+        errors = errors / (1 + (_at_test_inputs(space, probes, setting) ** 2).mean(dim=1))
     if not bool(torch.isfinite(errors).all()):
         raise NumericalFailure("A prediction at a test point is not finite.")
     return {ERRORS: errors, SELECTION: torch.tensor(chosen_by, dtype=torch.float64)}
+
+
+def _at_test_inputs(space: HypothesisSpace, parameters: Parameters, setting: DecompositionSetting) -> Outputs:
+    precision = next(iter(parameters.values()))
+
+    def evaluate(inputs: Inputs) -> Tensor:
+        return space.evaluate(parameters, inputs.to(precision)).double().cpu()
+
+    return predictions(evaluate, setting.test_inputs)
 
 
 def non_increasing(errors: Float[Tensor, "w i"], selection_risks: Float[Tensor, " w"]) -> Float[Tensor, "w i"]:
