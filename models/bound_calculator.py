@@ -87,11 +87,13 @@ FORMULAS: tuple[Formula, ...] = (
             "L <= 3 g^2/m + 4 l g + (1/2) sqrt(2 ln(8 c g^2/delta)/n) + (1/2) sqrt(2 ln(2 c T^2/delta)/n), L half the "
             "squared loss, T = 3 g^2/(m l) + 4 g + sqrt(2 ln(8 c g^2/delta)/n)/(2 l), for the minimiser, l >= 4 "
             "sqrt(2 ln(2D)/n), g >= 1/2",
-            "ma2019priori", formulas.a_priori_published, 0.5, unit_range=True),
+            "ma2019priori", formulas.a_priori_published, 0.5, unit_range=True,
+            penalty_factor=formulas.PUBLISHED_FACTOR),
     Formula("a_priori_estimate", "population_risk", _ESTIMATE,
             "R <= 3 g^2/m + 2 l g + l_n + sqrt(ln(2/delta)/(2n)) + Delta(1/l + 2g + e/l) + e, l >= l_n = 6 sqrt(2 "
             "ln(2D)/n), Delta(t) = sqrt(ln(pi^2 (t + 1)^2/(3 delta))/(2n)), J_n(f^) <= J_n(f~) + e",
-            "ma2019priori", formulas.a_priori_explicit, 1.0, unit_range=True),
+            "ma2019priori", formulas.a_priori_explicit, 1.0, unit_range=True,
+            penalty_factor=formulas.EXPLICIT_FACTOR),
     Formula("barron_approximation", "approximation_error", ("width", "barron_norm"),
             "inf E|f_m - f*|^2 <= (g C)^2/m, with path norm at most g", "e2022barron",
             lambda x: {"approximation": (x["barron_norm"] * max(1.0, x["input_sup_bound"])) ** 2 / x["width"]},
@@ -194,7 +196,17 @@ class BoundInputs(BaseModel):
                 refuse(f"/{missing[0]}", f"{name} needs {', '.join(missing)}.")
             if BY_NAME[name].unit_range and not self._in_unit_range:
                 refuse("/loss_cap", f"{name} is for labels in [0,1] and inputs in [-1,1]^d: M = 1 and C = 1.")
+            if not self._penalty_suffices(BY_NAME[name]):
+                refuse("/penalty", f"{name} holds from the penalty {self._least_penalty(BY_NAME[name]):.4g} on.")
         return self
+
+    def _penalty_suffices(self, formula: Formula) -> bool:
+        return self.penalty is None or self.penalty >= self._least_penalty(formula)
+
+    def _least_penalty(self, formula: Formula) -> float:
+        if formula.penalty_factor is None or self.input_dimension is None or self.sample_size is None:
+            return 0.0
+        return formulas.least_penalty(formula.penalty_factor, self.input_dimension, self.sample_size)
 
     @property
     def _in_unit_range(self) -> bool:
@@ -207,7 +219,9 @@ class BoundInputs(BaseModel):
         return tuple(
             formula
             for formula in FORMULAS
-            if not missing_inputs(formula, self) and (self._in_unit_range or not formula.unit_range)
+            if not missing_inputs(formula, self)
+            and (self._in_unit_range or not formula.unit_range)
+            and self._penalty_suffices(formula)
         )
 
 

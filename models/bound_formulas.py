@@ -18,6 +18,9 @@ from models.complexities.relu_networks import (
 )
 
 Terms = dict[str, float]
+PUBLISHED_FACTOR, EXPLICIT_FACTOR = 4.0, 6.0
+"""Of `least_penalty`, in the estimate as published and as derived here."""
+
 Numbers = Mapping[str, float]
 """The inputs that were given, by name."""
 
@@ -28,6 +31,7 @@ class Formula:
 
     `needs`: the inputs without a default that it reads. `trivial`: what holds without it, a number or the name of an
     input. `unit_range`: the statement is for labels in [0,1] and ||x||_inf <= 1, that is M = 1 and C = 1.
+    `penalty_factor`: that of `least_penalty`, where the statement has a penalty.
     """
 
     name: str
@@ -39,6 +43,12 @@ class Formula:
     trivial: float | str
     side: Literal["upper", "lower"] = "upper"
     unit_range: bool = False
+    penalty_factor: float | None = None
+
+
+def least_penalty(factor: float, input_dimension: int, sample_size: int) -> float:
+    """l_n = factor sqrt(2 ln(2D)/n), the least penalty for which an a priori estimate holds."""
+    return factor * math.sqrt(2 * math.log(2 * (input_dimension + 1)) / sample_size)
 
 
 def _reach(numbers: Numbers) -> float:
@@ -137,15 +147,14 @@ def a_posteriori_published(numbers: Numbers) -> Terms:
 
 
 def a_priori_published(numbers: Numbers) -> Terms:
-    """3 g^2/m + 4 l g + two deviations, for half the squared loss; l is at least l_n = 4 sqrt(2 ln(2D)/n).
+    """3 g^2/m + 4 l g + two deviations, for half the squared loss; l >= l_n = 4 sqrt(2 ln(2D)/n), or l_n.
 
     A norm g below 1/2 counts as 1/2: the comparison network's radius 2 g is then the first one, and 4 l g covers what
     rounding its own radius up costs the minimiser. In full, with the constant 1.5 of the path-norm ball and Hoeffding
     for the comparison: L <= 1.5 g^2/m + 2 l g + 3 l_n/4 + two deviations, each below the ones here.
     """
     n, gamma, constant = int(numbers["sample_size"]), max(numbers["barron_norm"], 0.5), math.pi**2 / 6
-    least = 4 * math.sqrt(2 * math.log(2 * (int(numbers["input_dimension"]) + 1)) / n)
-    penalty = max(numbers.get("penalty") or least, least)
+    penalty = numbers.get("penalty", least_penalty(PUBLISHED_FACTOR, int(numbers["input_dimension"]), n))
     first = math.sqrt(2 * math.log(8 * constant * gamma**2 / numbers["delta"]) / n)
     reach = 3 * gamma**2 / (int(numbers["width"]) * penalty) + 4 * gamma + first / (2 * penalty)
     second = math.sqrt(2 * math.log(2 * constant * reach**2 / numbers["delta"]) / n)
@@ -160,11 +169,11 @@ def a_priori_published(numbers: Numbers) -> Terms:
 def a_priori_explicit(numbers: Numbers) -> Terms:
     """3 g^2/m + 2 l g + l_n + sqrt(ln(2/delta)/(2n)) + Delta(1/l + 2g + e/l) + e for the squared loss.
 
-    l_n = 6 sqrt(2 ln(2D)/n), Delta(t) = sqrt(ln(pi^2 (t+1)^2/(3 delta))/(2n)); l is at least l_n.
+    l_n = 6 sqrt(2 ln(2D)/n), Delta(t) = sqrt(ln(pi^2 (t+1)^2/(3 delta))/(2n)); l >= l_n, or l_n.
     """
     n, gamma, epsilon = int(numbers["sample_size"]), numbers["barron_norm"], numbers["optimization_epsilon"]
-    least = 6 * math.sqrt(2 * math.log(2 * (int(numbers["input_dimension"]) + 1)) / n)
-    penalty = max(numbers.get("penalty") or least, least)
+    least = least_penalty(EXPLICIT_FACTOR, int(numbers["input_dimension"]), n)
+    penalty = numbers.get("penalty", least)
     reach = 1 / penalty + 2 * gamma + epsilon / penalty
     log_term = math.log(math.pi**2 * (reach + 1) ** 2 / (3 * numbers["delta"]))
     return {

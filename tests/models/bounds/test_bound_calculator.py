@@ -115,9 +115,19 @@ def test_published_a_priori_form_needs_the_least_penalty_and_a_radius():
     def value(**changes):
         return evaluated(**changes)["a_priori_estimate_published"].value
 
-    assert value(penalty=least / 100) == pytest.approx(value()) == pytest.approx(value(penalty=least))
+    assert value() == pytest.approx(value(penalty=least * (1 + 1e-12)))
     assert value(barron_norm=0.0) == pytest.approx(value(barron_norm=0.5))
     assert value(barron_norm=0.01) >= 2 * least
+
+
+@pytest.mark.parametrize(("name", "factor"), [("a_priori_estimate_published", 4), ("a_priori_estimate", 6)])
+def test_smaller_penalty_than_a_theorem_allows_is_refused_and_not_raised(name, factor):
+    short, enough = (factor * MASSART * (1 + excess) for excess in (-1e-3, 1e-3))
+    assert name in evaluated(penalty=enough)
+    assert name not in evaluated(penalty=short)
+    with pytest.raises(ValidationError, match=f"{name} holds from the penalty") as caught:
+        BoundInputs(**EVERYTHING, formulas=[name], penalty=short)
+    assert caught.value.errors()[0]["ctx"]["pointer"] == "/penalty"
 
 
 INCREASING = ("path_norm", "rkhs_norm", "l1_norm", "frobenius_product", "weighted_path_norm", "lipschitz_constant")
