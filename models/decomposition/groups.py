@@ -25,15 +25,23 @@ NUMBERS_OF_A_CELL = 3 * COLUMNS + 5
 def groups(
     space: HypothesisSpace, learner: Learner, widths: Sequence[int], setting: DecompositionSetting
 ) -> list[Group]:
-    """The space at all widths, ascending: as grids where its features are nested, otherwise width by width."""
+    """The space at all widths, ascending: as grids where its features are nested, otherwise width by width.
+
+    A linear space at one width is a grid of its own, so that a penalty's minimiser of the risk is found for it, too.
+    """
     together = widths_together(setting.test_inputs.shape[0], len(setting.sample_sizes))
     ascending, found = sorted(widths), list[Group]()
     for start in range(0, len(ascending), together):
         spaces = [space.with_width(width) for width in ascending[start : start + together]]
         linear = [one for one in spaces if isinstance(one, LinearSpace)]
         nested = NestedGroup.of(linear, learner, setting) if linear else None
-        found += [nested] if nested is not None else [WidthGroup(one, learner) for one in spaces]
+        found += [nested] if nested is not None else [_alone(one, learner, setting) for one in spaces]
     return found
+
+
+def _alone(space: HypothesisSpace, learner: Learner, setting: DecompositionSetting) -> Group:
+    nested = NestedGroup.of([space], learner, setting) if isinstance(space, LinearSpace) else None
+    return WidthGroup(space, learner) if nested is None else nested
 
 
 def widths_together(test_points: int, sample_sizes: int) -> int:

@@ -57,7 +57,8 @@ def nested_features(spaces: Sequence[LinearSpace], drawn: Sequence[Parameters], 
     """
     counts = [parameters["coefficients"].shape[0] for parameters in drawn]
     widest = counts.index(max(counts))
-    if any(not space.nested for space in spaces):
+    # One space alone is its own first features, nested or not.
+    if len(spaces) > 1 and any(not space.nested for space in spaces):
         return None
     # Mirrored inputs wake features that are zero on the domain's side.
     points = torch.cat([probe[:PROBE_ROWS], -probe[:PROBE_ROWS]]).to(drawn[widest]["coefficients"])

@@ -14,6 +14,7 @@ from models.decomposition.reference_training import ReferenceBudget
 from models.decomposition.setting import DecompositionSetting, Polls
 from models.decomposition.terms import cell_estimates
 from models.decomposition.width_group import WidthGroup
+from models.experiments.decompose_error import DecomposeError
 from models.hypothesis_spaces.piecewise_linear import PiecewiseLinear
 from models.hypothesis_spaces.polynomial import Polynomial
 from models.hypothesis_spaces.random_features import RandomFeatures
@@ -101,10 +102,34 @@ def test_well_conditioned_features_agree_to_ten_digits():
 def test_spaces_that_are_not_nested_are_done_width_by_width():
     space = PiecewiseLinear(kind="piecewise_linear", width=8)
     found = groups(space, LEARNERS["ridge"], (27, 8), _setting())
-    assert [type(group) for group in found] == [WidthGroup, WidthGroup]
+    assert [[space.width for space in group.spaces] for group in found] == [[8], [27]]
     (outcomes,) = decompose([found], _setting(), Polls(), parts_here).outcomes
     assert len(outcomes) == 2
     assert set(outcomes[0]) == set(SIZES)
+
+
+def test_hats_have_the_bias_that_their_mass_matrix_tells(context):
+    cells, penalty = 4, 1e-3
+    spec = DecomposeError.model_validate(
+        {
+            "kind": "decompose_error",
+            "data": {"kind": "target", "target": {"kind": "cosine_ridge"}, "dimension": 1, "noise": 0.1},
+            "hypothesis_space": {"kind": "piecewise_linear"},
+            "learner": {"kind": "ridge", "penalty": penalty},
+            "widths": [5, 9],
+            "sample_sizes": [50],
+            "seeds": 4,
+        }
+    )
+    mass = (4 * torch.eye(5) + torch.ones(4).diag(1) + torch.ones(4).diag(-1)).double() / (6 * cells)
+    mass[0, 0] = mass[-1, -1] = 1 / (3 * cells)
+    # int cos(2 pi t) hat(t) by parts; the hats at the ends are half hats.
+    loads = 2 * cells / (2 * math.pi) ** 2 * torch.cos(2 * math.pi * torch.arange(5.0).double() / cells)
+    loads[[0, -1]] /= 2
+    best, shrunk = (torch.linalg.solve(mass + p * torch.eye(5).double(), loads) for p in (0.0, penalty))
+    bias = spec.run(context).decompositions[0].regularization_bias
+    assert abs(bias.value - float((best - shrunk) @ mass @ (best - shrunk))) < 4 * bias.standard_error
+    assert bias.standard_error < 0.05 * bias.value
 
 
 def test_splitting_the_widths_into_groups_changes_rounding_only(monkeypatch):
