@@ -208,18 +208,19 @@ class WarmChildren:
             child.end()
 
     def _new(self) -> Child:
+        return Child(self._next_options())
+
+    def _next_options(self) -> ChildOptions:
         settings = self._settings
         self._started += 1
-        return Child(
-            ChildOptions(
-                device=settings.device,
-                ordinal=self._started - 1,
-                threads=settings.child_threads,
-                memory_bytes=settings.child_memory_bytes,
-                jobs=settings.child_jobs,
-                log_level=settings.log_level,
-                log_format=settings.log_format,
-                shard_seconds=settings.shard_seconds,
-                checkpoint_seconds=settings.checkpoint_seconds,
-            )
+        return ChildOptions(
+            device=settings.device,
+            ordinal=self._started - 1,
+            threads=settings.child_threads,
+            memory_bytes=settings.child_memory_bytes,
+            jobs=settings.child_jobs,
+            log_level=settings.log_level,
+            log_format=settings.log_format,
+            shard_seconds=settings.shard_seconds,
+            checkpoint_seconds=settings.checkpoint_seconds,
         )

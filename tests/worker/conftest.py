@@ -11,6 +11,7 @@ import psutil
 import pyarrow
 import pyarrow.parquet
 import pytest
+from kept_children import KeptChildren, ReusedChildren
 
 from db.artefact_store import ArtefactStore
 from db.engine import Database
@@ -51,6 +52,7 @@ class Workshop:
     children: WarmChildren
     draining: threading.Event
     runner: Runner
+    kept_children: KeptChildren
     threads: list[threading.Thread] = field(default_factory=list)
     short: dict[str, Any] = field(default_factory=lambda: SHORT)
     long: dict[str, Any] = field(default_factory=lambda: LONG)
@@ -111,12 +113,13 @@ class Workshop:
         return self.job(job_id)
 
     def processes(self) -> list[psutil.Process]:
-        """The processes of jobs, waiting ones included."""
+        """The processes of jobs, waiting ones included; not those that wait for another test."""
+        others = self.kept_children.pids()
         found = []
         for process in psutil.Process().children(recursive=True):
             # Some end while they are looked at.
             with contextlib.suppress(psutil.NoSuchProcess):
-                if "worker.child" in process.cmdline():
+                if process.pid not in others and "worker.child" in process.cmdline():
                     found.append(process)
         return found
 
@@ -154,14 +157,22 @@ def worker_settings(storage_settings: ServiceSettings) -> WorkerSettings:
     )
 
 
+@pytest.fixture(scope="session")
+def kept_children() -> Iterator[KeptChildren]:
+    """What waits between two tests."""
+    kept = KeptChildren()
+    yield kept
+    kept.close()
+
+
 @pytest.fixture
-def workshop(database: Database, worker_settings: WorkerSettings) -> Iterator[Workshop]:
-    """A runner of one slot; everything it started is gone afterwards."""
+def workshop(database: Database, worker_settings: WorkerSettings, kept_children: KeptChildren) -> Iterator[Workshop]:
+    """A runner of one slot; of all it started, only children that wait are still there afterwards."""
     store = ArtefactStore(worker_settings.artefact_directory)
-    children = WarmChildren(worker_settings)
+    children = ReusedChildren(worker_settings, kept_children)
     draining = threading.Event()
     runner = Runner(database, store, worker_settings, "this-worker", children, draining, lambda job_id: None)
-    workshop = Workshop(database, store, worker_settings, children, draining, runner)
+    workshop = Workshop(database, store, worker_settings, children, draining, runner, kept_children)
     yield workshop
     draining.set()
     for thread in workshop.threads:

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from kept_children import ReusedChildren
 from sqlalchemy import func, select
 
 from db.job_state import JobStatus
 from db.repositories.job_queue import JobQueue
 from db.repositories.jobs import Jobs
 from db.tables import Job
-from worker.children import WarmChildren
 from worker.runner import Runner
 from worker.settings import WorkerSettings
 
@@ -56,7 +56,7 @@ def worker_settings(worker_settings: WorkerSettings) -> WorkerSettings:
 @pytest.fixture
 def second(workshop: Any) -> Iterator[Runner]:
     """Another worker on the same rows and files."""
-    children = WarmChildren(workshop.settings)
+    children = ReusedChildren(workshop.settings, workshop.kept_children)
     yield Runner(
         workshop.database,
         workshop.store,
@@ -85,7 +85,7 @@ def shards_of(workshop: Any, job_id: str) -> list[Job]:
 def whole(workshop: Any, spec: dict[str, Any]) -> dict[str, Any]:
     """The same job by a worker that splits nothing."""
     settings = workshop.settings.model_copy(update={"shard_seconds": 1e6})
-    children = WarmChildren(settings)
+    children = ReusedChildren(settings, workshop.kept_children)
     try:
         alone = Runner(
             workshop.database, workshop.store, settings, "undivided", children, threading.Event(), lambda job_id: None
