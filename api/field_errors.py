@@ -57,7 +57,7 @@ def field_errors(errors: Sequence[Any], body: Any, prefix: Sequence[str] = ()) -
     """
     found: dict[tuple[str, str], FieldError] = {}
     for error in errors:
-        if _counts_refused_entries_out(error):
+        if _counts_refused_entries_out(error) or _is_no_word_but_a_list(error):
             continue
         location = list(error["loc"])
         if location[: len(prefix)] == list(prefix):
@@ -111,6 +111,12 @@ def _counts_refused_entries_out(error: Any) -> bool:
     """A list that pydantic calls too short only because it leaves out entries, each of which is named by itself."""
     given = error.get("input")
     return error["type"] == "too_short" and isinstance(given, list | tuple) and len(given) >= error["ctx"]["min_length"]
+
+
+def _is_no_word_but_a_list(error: Any) -> bool:
+    """Where a word or a list may stand ("all", or some bounds), a list is refused for its entries, not as a word."""
+    alternative = bool(error["loc"]) and str(error["loc"][-1]).startswith("literal[")
+    return alternative and error["type"] == "literal_error" and isinstance(error.get("input"), list | tuple)
 
 
 def _shortened(value: Any) -> str:

@@ -58,10 +58,7 @@ LEAF = {"kind": "target", "target": 1}
         ({"kind": "fit", "data": 3}, {"/spec/data"}),
         ({"kind": "fit", "data": LEAF, "bounds": 3}, {"/spec/bounds"}),
         ({"kind": "fit", "data": LEAF, "bounds": {}}, {"/spec/bounds"}),
-        (
-            {"kind": "fit", "data": LEAF, "bounds": [LEAF, {"kind": "target"}]},
-            {"/spec/bounds", "/spec/bounds/1/target"},
-        ),
+        ({"kind": "fit", "data": LEAF, "bounds": [LEAF, {"kind": "target"}]}, {"/spec/bounds/1/target"}),
         ({"kind": "nope"}, {"/spec/kind"}),
         ({}, {"/spec/kind"}),
     ],
