@@ -9,6 +9,7 @@ from pydantic import BaseModel
 MAX_FIELD_ERRORS = 100
 _SHOWN_CHARACTERS = 80
 _LONG_NUMBER = re.compile(r"\b\d{20,}\b")
+_PREFIX = re.compile(r"\^([\w:/-]+)")
 _LISTS = ("tuple_type", "list_type", "set_type", "frozen_set_type")
 _OBJECTS = ("model_type", "model_attributes_type", "dict_type", "dataclass_type")
 
@@ -104,6 +105,10 @@ def in_words(error: Any) -> str:
         here = len(given) if isinstance(given, list | tuple) else context.get("actual_length")
         entries = "1 entry" if limit == 1 else f"{limit} entries"
         return f"There should be at {bound} {entries}" + ("." if here is None else f", not {here}.")
+    if kind == "string_pattern_mismatch" and len(context["pattern"]) > _SHOWN_CHARACTERS:
+        prefix = _PREFIX.match(context["pattern"])
+        begin = f"begin with {prefix[1]} and " if prefix else ""
+        return f"Input should {begin}have the form that its pattern in /openapi.json gives."
     return _LONG_NUMBER.sub(lambda found: f"{float(found[0]):g}", str(error["msg"]))
 
 

@@ -25,7 +25,7 @@ class JobSubmission(BaseModel):
 
     spec: JobSpecification
     metadata: Annotated[dict[MetadataKey, MetadataValue], Field(max_length=16, description="Yours; never read.")] = {}
-    priority: Annotated[int, Field(ge=-100, le=100, description="Higher is claimed earlier.")] = 0
+    priority: Annotated[int, Field(strict=True, ge=-100, le=100, description="Higher is claimed earlier.")] = 0
     webhook: WebhookTarget | None = None
 
 

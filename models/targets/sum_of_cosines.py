@@ -5,10 +5,11 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from models.arrays import Inputs, Labels
+from models.kinds import refuse_disguised_numbers
 from models.measures import Measure
 from models.randomness import Randomness, normal_rows, uniform_rows
 from models.targets._waves import curvature_norm, wave_means
@@ -22,6 +23,13 @@ class Wave(BaseModel):
     """c cos(2 pi b.x + p)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers_are_numbers(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            refuse_disguised_numbers(cls, data)
+        return data
 
     frequencies: Annotated[
         tuple[Annotated[float, Field(ge=-1000, le=1000)], ...],

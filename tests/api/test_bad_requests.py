@@ -64,6 +64,8 @@ def with_(path: str, value: Any) -> dict[str, Any]:
         (with_("sample_size", None), "/spec/sample_size"),
         (with_("data/noise", "\x00"), "/spec/data/noise"),
         ({"spec": SPEC, "priority": 101}, "/priority"),
+        ({"spec": SPEC, "priority": "3"}, "/priority"),
+        ({"spec": SPEC, "priority": True}, "/priority"),
         ({"spec": SPEC, "metadata": {"k": 1}}, "/metadata/k"),
         ({"spec": SPEC, "metadata": {"k": "v" * 513}}, "/metadata/k"),
         ({"spec": SPEC, "metadata": {"k" * 65: "v"}}, "/metadata/" + "k" * 65),
@@ -76,6 +78,13 @@ def test_bad_field_is_named_by_its_pointer(client: TestClient, body: Any, pointe
     answer = client.post("/v1/jobs", content=json.dumps(body), headers=JSON)
     assert answer.status_code == 422, answer.text
     assert pointer in [error["pointer"] for error in answer.json()["errors"]]
+
+
+def test_address_of_a_webhook_is_refused_in_words(client: TestClient) -> None:
+    (error,) = client.post("/v1/jobs", json={"spec": SPEC, "webhook": {"url": "http://example.com"}}).json()["errors"]
+    assert error["pointer"] == "/webhook/url"
+    assert "begin with https://" in error["detail"]
+    assert len(error["detail"]) < 120
 
 
 def test_unknown_kind_lists_the_known_ones(client: TestClient) -> None:

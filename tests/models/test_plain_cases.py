@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from models.decomposition.nested_features import nested_features
 from models.experiments.decompose_error import DecomposeError
 from models.hypothesis_spaces.random_features import RandomFeatures
+from models.targets.sum_of_cosines import SumOfCosines
 
 
 def _specification(**changes):
@@ -62,3 +63,10 @@ def test_numbers_in_a_list_are_numbers(field, values):
 def test_most_seeds_below_the_first_seeds_is_refused():
     with pytest.raises(ValidationError, match=r"below the 32 seeds"):
         DecomposeError.model_validate(_specification(precision=0.1, most_seeds=16))
+
+
+@pytest.mark.parametrize("changes", [{"coefficient": "1"}, {"phase": True}, {"frequencies": ["1"]}])
+def test_numbers_of_waves_are_numbers(changes):
+    wave = {"frequencies": [1.0]} | changes
+    with pytest.raises(ValidationError, match=r"Input should be a number"):
+        SumOfCosines.model_validate({"kind": "sum_of_cosines", "waves": [wave]})
