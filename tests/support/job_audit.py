@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from db.engine import Database
 from db.job_state import TERMINAL, JobStatus
@@ -60,6 +61,7 @@ def audit(database: Database, job_ids: Iterable[str]) -> Audit:
                 Decomposition.job_id, Decomposition.width, Decomposition.sample_size
             )
         ).all()
+        found.faults_of_the_log += version_faults(session)
         repeated_cells = {job_id for job_id, _, _, count in cells if count > 1}
         rows = session.scalars(select(Job).where(Job.parent_id.is_(None))).all()
         jobs = {job.id: job for job in rows}
@@ -81,6 +83,15 @@ def audit(database: Database, job_ids: Iterable[str]) -> Audit:
             found.repeated += max(0, job.attempt - 1)
             found.faults_of_the_log += [f"{job_id}: {fault}" for fault in log_faults(job, events)]
     return found
+
+
+def version_faults(session: Session) -> list[str]:
+    """Where versions of a model's name are not 1, 2, ...: each was registered once, however often it was tried."""
+    versions: dict[str, list[int]] = {}
+    for name, version in session.execute(select(LearnedModel.name, LearnedModel.version)):
+        versions.setdefault(name, []).append(version)
+    wrong = {name: found for name, found in versions.items() if sorted(found) != list(range(1, len(found) + 1))}
+    return [f"versions of {name}: {sorted(found)}" for name, found in wrong.items()]
 
 
 def log_faults(job: Job, events: Iterable[JobEvent]) -> list[str]:

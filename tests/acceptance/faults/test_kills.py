@@ -25,3 +25,5 @@ def test_no_job_is_lost_or_completed_twice_while_everything_fails(place: Place) 
     assert (found.jobs, found.lost, found.twice, found.faults_of_the_log) == (JOBS, 0, 0, []), "\n".join(report.lines())
     assert found.statuses == {"succeeded": JOBS * 9 // 10, "cancelled": JOBS // 10}
     assert report.replays >= JOBS // 5
+    # A fault costs the jobs that it meets an attempt, and no others.
+    assert found.repeated <= len(FAULTS) + 2, "\n".join(report.lines())
