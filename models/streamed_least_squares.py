@@ -26,12 +26,18 @@ class StreamedLeastSquares:
         Raises:
             NumericalFailure: a feature or a label is NaN or infinite.
         """
-        block = torch.cat([features, labels], dim=1).to(torch.float64)
-        if not bool(torch.isfinite(block).all()):
+        above = 0 if self._triangle is None else len(self._triangle)
+        stacked = features.new_empty(above + len(features), features.shape[1] + labels.shape[1], dtype=torch.float64)
+        if self._triangle is not None:
+            stacked[:above] = self._triangle
+        stacked[above:, : features.shape[1]] = features
+        stacked[above:, features.shape[1] :] = labels
+        triangle = torch.linalg.qr(stacked, mode="r").R
+        # Reflections keep norms: what is not finite in a column is not finite in that of the triangle.
+        if not bool(torch.isfinite(triangle).all()):
             raise NumericalFailure("A feature or a label is not finite.")
-        stacked = block if self._triangle is None else torch.cat([self._triangle, block])
-        self._rows += block.shape[0]
-        self._triangle = torch.linalg.qr(stacked, mode="r").R
+        self._rows += len(features)
+        self._triangle = triangle
 
     def triangle(self) -> tuple[Float[Tensor, "r m"], Float[Tensor, "r k"]]:
         """R and Q^T Y of [Phi, Y] = Q [R, Q^T Y], r = min(rows, m + k); the first p columns are those of p features.

@@ -20,6 +20,9 @@ from models.decomposition.reference_training import (
 )
 from models.hypothesis_spaces.base import HypothesisSpace, LinearSpace
 from models.learners.base import Advance
+from models.linear_grid.fallbacks import solve_by_triangle
+from models.linear_grid.grid import GrowingGrid
+from models.linear_grid.rows import Block, ComputedRows
 from models.randomness import Randomness
 from models.samples import Sample
 from models.streamed_least_squares import StreamedLeastSquares
@@ -101,24 +104,48 @@ def projection_and_probes(
     is O(m^2) whatever `rows`. R(f_m) - R(f*) = E e^2, e = f* - f_m, comes out too large by about E[l e^2]/rows in the
     mean, l(x) = phi(x)^T E[phi phi^T]^+ phi(x): a relative rank/rows where e^2 and the leverage l are uncorrelated, a
     few times that where the space errs most at its edges. The second function has PROBES outputs, the fits of
-    `random_signs` on the same points, which tell l(x)/rows.
+    `random_signs` on the same points, which tell l(x)/rows. By the Gram matrix as in `models.linear_grid` where that
+    of the first block has a condition number for it, otherwise by an orthogonal triangularisation.
 
     Raises:
         Stopped: from `advance`, called at every block.
     """
-    coefficients = parameters["coefficients"]
-    fit = StreamedLeastSquares(coefficients.shape[0])
-    block_rows = max(4_096, 4 * coefficients.shape[0])
-    blocks = -(-rows // block_rows)
-    for block in range(blocks):
-        advance(block, blocks)
-        size = min(block_rows, rows - block * block_rows)
-        streams = randomness.child(str(block))
-        points = fresh_sample(population, size, streams, "projection").to(coefficients.dtype, coefficients.device)
-        labels = torch.cat([points.labels, random_signs(size, streams).to(points.labels)], dim=1)
-        fit.add(space.features(parameters, points.inputs), labels)
-    found, probes = fit.solution().to(coefficients.dtype).split([coefficients.shape[1], PROBES], dim=1)
+    like = parameters["coefficients"]
+    width, drawn = len(like), max(4_096, 4 * len(like))
+    held: dict[int, Sample] = {}
+
+    def compute(start: int, stop: int) -> Block:
+        block, blocks = start // drawn, -(-rows // drawn)
+        if block not in held:
+            advance(block, blocks)
+            streams, size = randomness.child(str(block)), min(drawn, rows - block * drawn)
+            points = fresh_sample(population, size, streams, "projection").to(like.dtype, like.device)
+            held.clear()
+            held[block] = Sample(points.inputs, torch.cat([points.labels, random_signs(size, streams).to(like)], dim=1))
+        part = slice(start - block * drawn, stop - block * drawn)
+        features = space.features(parameters, held[block].inputs[part])
+        return features.to(torch.float64), held[block].labels[part].to(torch.float64)
+
+    # A Gram matrix grows by any rows; a QR costs as much for the triangle above new rows as for as many rows more.
+    solution = _by_gram(ComputedRows(compute, drawn // 4), width, rows, drawn)
+    if solution is None:
+        fit = StreamedLeastSquares(width)
+        for features, labels in ComputedRows(compute, drawn).blocks(0, rows):
+            fit.add(features, labels)
+        solution = solve_by_triangle(*fit.triangle(), [width], 0.0, rows)[0][0] if rows >= width else fit.solution()
+    found, probes = solution.to(like.dtype).split([like.shape[1], PROBES], dim=1)
     return {**parameters, "coefficients": found}, {**parameters, "coefficients": probes}
+
+
+def _by_gram(rows: ComputedRows, width: int, size: int, first: int) -> Tensor | None:
+    """Coefficients of least squares over `size` rows, or None where the Gram matrix of the `first` ones is not enough.
+
+    The condition number of those is near that of all. Should it still become too large, the grid has its own QR.
+    """
+    growing = GrowingGrid(rows, width, PROBES)
+    if not growing.first(min(first, size)).solved_by_cholesky():
+        return None
+    return growing.first(size).fits((0.0,), (width,), (1.0,)).coefficients[:, 0, 0]
 
 
 def least_squares_on_samples(

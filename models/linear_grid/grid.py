@@ -83,10 +83,12 @@ class GrowingGrid:
         Raises:
             NumericalFailure: there is no row, or a feature or a label is not finite.
         """
+        # The sums so far belong to the problem of the size before: a copy grows, in place.
+        sums = None if self._gram is None or self._moments is None else (self._gram.clone(), self._moments.clone())
         for features, labels in self.rows.blocks(self._size, size):
             gram, moments = symmetric_product(features[:, : self.width]), features[:, : self.width].T @ labels
-            self._gram = gram if self._gram is None else self._gram + gram
-            self._moments = moments if self._moments is None else self._moments + moments
+            sums = (gram, moments) if sums is None else (sums[0].add_(gram), sums[1].add_(moments))
+        self._gram, self._moments = sums or (None, None)
         self._size = size
         if self._gram is None or self._moments is None:
             raise NumericalFailure("Least squares over no rows.")
@@ -130,6 +132,13 @@ class GridProblem:
         self._moments = moments if self._all_alive else moments[self._alive]
         self._epsilon = torch.finfo(gram.dtype).eps
         self._unrefined: list[_Unrefined] = []
+
+    def solved_by_cholesky(self) -> bool:
+        """Whether the Gram matrix is good enough for the fit of all features without a penalty."""
+        factor = cholesky_factor(self._gram, self._moments, 0.0)
+        return len(factor.lower) == len(self._gram) and bool(
+            factor.widths_within([len(self._gram)], REFINED_LOSS / self._epsilon)
+        )
 
     def fits(self, penalties: tuple[float, ...], widths: tuple[int, ...], scales: Sequence[float]) -> GridFits:
         """All penalties and widths, as in `nested_grid_fits`."""

@@ -29,6 +29,7 @@ from models.problems import SyntheticProblem
 from models.randomness import Randomness, uniform_rows
 from models.risks import predictions
 from models.samples import Sample
+from models.streamed_least_squares import StreamedLeastSquares
 from models.targets.cosine_ridge import CosineRidge
 from models.targets.planted_two_layer import PlantedTwoLayer
 
@@ -90,6 +91,31 @@ def test_projection_residual_is_orthogonal_to_the_space():
     z = products.mean(dim=0) / (products.std(dim=0) / products.shape[0] ** 0.5)
     # The projection's own points add as much variance as the test points: z / sqrt 2 is standard normal.
     assert float(z.abs().max()) / 2**0.5 < 4.5
+
+
+@pytest.mark.parametrize(
+    ("feature", "dimension", "width", "by_triangle"),
+    [("cosine", 20, 60, False), ("relu", 20, 60, False), ("cosine", 3, 200, True), ("tanh", 1, 60, True)],
+)
+def test_projection_is_least_squares_whatever_the_condition(monkeypatch, feature, dimension, width, by_triangle):
+    blocks, add = [], StreamedLeastSquares.add
+    monkeypatch.setattr(StreamedLeastSquares, "add", lambda fit, *rows: (blocks.append(len(rows[0])), add(fit, *rows)))
+    problem = SyntheticProblem(target=CosineRidge(kind="cosine_ridge"), dimension=dimension, noise=0.1)
+    space = RandomFeatures(kind="random_features", width=width, feature=feature)
+    drawn = space.draw(dimension, 1, Randomness(0), torch.float64)
+    best = projection(space, drawn, problem, 6_000, Randomness(1), _nothing)
+    assert blocks == ([4_096, 1_904] if by_triangle else [])
+    samples = [
+        fresh_sample(problem, n, Randomness(1).child(str(i)), "projection") for i, n in enumerate((4_096, 1_904))
+    ]
+    features = torch.cat([space.features(drawn, sample.inputs) for sample in samples])
+    labels = torch.cat([sample.labels for sample in samples])
+    plain = StreamedLeastSquares(width)
+    plain.add(features, labels)
+    residual, least = (labels - features @ found for found in (best["coefficients"], plain.solution()))
+    assert float(residual.norm()) <= (1 + 1e-6) * float(least.norm())
+    if not by_triangle:
+        assert float((features.T @ residual).norm() / (features.norm() * residual.norm())) < 1e-8
 
 
 def test_projection_recovers_a_target_of_the_space():
