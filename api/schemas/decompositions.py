@@ -63,7 +63,7 @@ class Prospect(BaseModel):
     change: str
     width: int
     sample_size: int
-    method: Literal["measured", "extrapolated", "bound"] | None = None
+    method: Literal["measured", "extrapolated", "bound", "exact"] | None = None
     risk: Interval | None = None
     saving: Interval | None = None
     unknown: str | None = None

@@ -15,6 +15,7 @@ SIGNIFICANT = 2.0
 """A value counts when it exceeds this many of its standard errors."""
 NOISE_FLOOR = 0.05
 """An excess risk below this fraction of the noise variance is not worth buying anything for."""
+ROUND_OFF = "round-off"
 ARITHMETIC_FLOOR = 1e-10
 """An excess risk below this fraction of E|f*|^2 is what single precision leaves behind."""
 
@@ -23,7 +24,8 @@ class Prospect(BaseModel):
     """What is expected of one purchase: the risk after it and what it saves, in label units squared.
 
     `change` says what is bought. `method`: "measured" in this grid, "extrapolated" by fitted curves, "bound" where only
-    the two ends are known, and then without values. Where nothing is known, `unknown` says why and the rest is None.
+    the two ends are known, and then without values, "exact" where it is known to change nothing. No risk's interval
+    reaches below the noise that is known, or 0. Where nothing is known, `unknown` says why and the rest is None.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,7 +33,7 @@ class Prospect(BaseModel):
     change: str
     width: int
     sample_size: int
-    method: Literal["measured", "extrapolated", "bound"] | None = None
+    method: Literal["measured", "extrapolated", "bound", "exact"] | None = None
     risk: Interval | None = None
     saving: Interval | None = None
     unknown: str | None = None
@@ -63,7 +65,7 @@ def advise(terms: Mapping[str, Estimate], noise_variance: float, target_mean_squ
     noise_floor, arithmetic_floor = NOISE_FLOOR * noise_variance, ARITHMETIC_FLOOR * target_mean_square
     floor, excess = max(noise_floor, arithmetic_floor), terms["excess"]
     if excess.value <= floor:
-        small = f"below {NOISE_FLOOR:.0%} of the noise variance" if noise_floor > arithmetic_floor else "round-off"
+        small = f"below {NOISE_FLOOR:.0%} of the noise variance" if noise_floor > arithmetic_floor else ROUND_OFF
         return _nothing(f"the excess risk {in_words(excess)} is {small}")
     if not _stands_out(excess, floor):
         return _nothing(f"the excess risk {in_words(excess)} is within its error bar; add seeds or test points")

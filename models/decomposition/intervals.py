@@ -1,6 +1,7 @@
 """Intervals of 95 % from draws: what is known of a risk, or of what a purchase saves."""
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
@@ -40,10 +41,36 @@ def interval_of(draws: Draws, freedom: float, floor: float = -math.inf) -> Inter
     return Interval(value=max(value, floor), lower=max(value - reach, floor), upper=max(value + above, floor))
 
 
-def interval_around(estimate: Estimate, freedom: float) -> Interval:
+def interval_around(estimate: Estimate, freedom: float, floor: float = -math.inf) -> Interval:
     """The same of an estimate with its standard error; without one it is a point."""
     reach = student_quantile(freedom) * (estimate.standard_error or 0.0)
-    return Interval(value=estimate.value, lower=estimate.value - reach, upper=estimate.value + reach)
+    ends = (max(end, floor) for end in (estimate.value, estimate.value - reach, estimate.value + reach))
+    return Interval(**dict(zip(("value", "lower", "upper"), ends, strict=True)))
+
+
+def least_mean(values: Sequence[float]) -> float:
+    """A lower end, at level 97.5 %, of the expectation of a positive number of which independent `values` are known.
+
+    E V >= exp(E log V) (Jensen), and t standard errors below the mean logarithm: where few values are much larger than
+    the others the mean of all has an error as large as itself, and this has not. 0 where a value is not positive or
+    there is but one.
+    """
+    if len(values) < 2 or min(values) <= 0:
+        return 0.0
+    logarithms = torch.tensor(values, dtype=torch.float64).log()
+    return math.exp(float(logarithms.mean()) - _reach(logarithms))
+
+
+def falls(earlier: Sequence[float], later: Sequence[float]) -> bool:
+    """Whether positive numbers, paired, are smaller later: t standard errors of the mean logarithm of their ratios."""
+    if len(earlier) < 2 or min(*earlier, *later) <= 0:
+        return False
+    ratios = torch.tensor(earlier, dtype=torch.float64).log() - torch.tensor(later, dtype=torch.float64).log()
+    return float(ratios.mean()) > _reach(ratios)
+
+
+def _reach(values: Draws) -> float:
+    return student_quantile(float(len(values) - 1)) * float(values.std(unbiased=True)) / math.sqrt(len(values))
 
 
 def standard_error(draws: Draws) -> float:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -54,7 +55,7 @@ def surface_of_outcomes(
     for width, outcome in outcomes.items():
         risks = bootstrapped_risks(outcome.trained, randomness.child("advice"), DRAWS, widening)
         trained |= {(width, size): risks[:, place] for place, size in enumerate(outcome.sample_sizes)}
-    return _surface(cells, space, trained, {}, 0.0)
+    return _surface(cells, space, trained, {}, 0.0, independent_seeds=False)
 
 
 def _surface(
@@ -63,6 +64,7 @@ def _surface(
     trained: Mapping[Place, Draws],
     best: Mapping[int, Draws],
     noise: float,
+    independent_seeds: bool = True,
 ) -> RiskSurface:
     dimension = cells[0].dimension
 
@@ -77,6 +79,7 @@ def _surface(
             return f"the space has no width {width}"
 
     least_squares = space.linear and _is_least_squares(cells)
+    vanish = isinstance(space, LinearSpace) and space.features_vanish and _errs(cells)
     draws = RiskDraws(
         trained=trained,
         best=best,
@@ -86,7 +89,9 @@ def _surface(
         refusal=refusal,
         follows_least_squares=space.linear and _follows(cells, coefficients),
         least_squares=least_squares,
-        has_mean=not (isinstance(space, LinearSpace) and space.features_vanish and least_squares),
+        has_mean=not (vanish and least_squares),
+        features_vanish=vanish,
+        independent_seeds=independent_seeds,
     )
     return RiskSurface(draws)
 
@@ -120,10 +125,24 @@ def _follows(cells: Sequence[DecompositionCell], coefficients: Callable[[int], i
 
 
 def _is_least_squares(cells: Sequence[DecompositionCell]) -> bool:
-    """Whether the learner returned f~ everywhere, to rounding."""
-    return all(
+    """Whether the learner minimises the empirical risk alone and returned f~ everywhere, to rounding.
+
+    A learner with a penalty does not, even where labels that are 0 leave it nothing to shrink.
+    """
+    return not _has_penalty(cells[0].learner) and all(
         abs(cell.risk_terms["optimization"].value) <= ROUNDING * cell.risks["best_on_sample"].value for cell in cells
     )
+
+
+def _has_penalty(learner: Mapping[str, Any]) -> bool:
+    """Ridge that chooses its penalty says None, least squares has none to say."""
+    chosen = "penalty" in learner and learner["penalty"] is None
+    return chosen or any((learner.get(name) or 0.0) > 0 for name in ("penalty", "weight_decay"))
+
+
+def _errs(cells: Sequence[DecompositionCell]) -> bool:
+    """Whether f~ errs at all: a residual of 0 stays 0, however it is divided."""
+    return any(cell.risks["best_on_sample"].value > 0 for cell in cells)
 
 
 def _excess(cell: DecompositionCell, risk: str) -> float:

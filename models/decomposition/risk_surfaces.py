@@ -5,9 +5,12 @@ paired: seeds and test points are common to them. A measured cell is never repla
 
 Along n the trained risk is fitted above what no n removes: R(f_m) where f_m is exact, the noise elsewhere. Along m,
 where f_m is exact, approximation (falling) and the rest (rising) are fitted apart and added; elsewhere the trained
-risk itself, up to where it begins to rise. Least squares errs without bound near n = m coefficients, and so does a
-learner that follows it: neither the places of a fit nor its target may then lie on the other side of, or near, the
-peak. A learner is trusted there only if the grid shows that it errs less than f~ around n = m.
+risk itself, up to where it begins to rise. That is continued for other learners than least squares, too, unless it
+rises: what a penalty or an early stop keeps them from grows with what f_m wins, and not like the forms of the rest. One
+draw in STALLING then follows the sum, the others the risk itself, so that an interval of 95 % about reaches either.
+Least squares errs without bound near n = m coefficients, and so does a learner that follows it: neither the places of a
+fit nor its target may then lie on the other side of, or near, the peak. A learner is trusted there only if the grid
+shows that it errs less than f~ around n = m.
 """
 
 import math
@@ -18,8 +21,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from models.decomposition.intervals import Draws, standard_error, student_quantile
-from models.decomposition.risk_curves import FEWEST_PLACES, RiskCurve, decays, fit_curve, growths, late_decays
+from models.decomposition.intervals import Draws, falls, least_mean, standard_error, student_quantile
+from models.decomposition.risk_curves import FEWEST_PLACES, STALLING, RiskCurve, decays, fit_curve, growths, late_decays
 from models.randomness import Randomness
 
 Place = tuple[int, int]
@@ -30,10 +33,15 @@ PEAK_MARGIN = 1.5
 THRESHOLD_MARGIN = 3
 """Least squares without a penalty is continued to a width of at most a third of n: the expected risk diverges at
 m = n - 1 (Belkin, Hsu and Xu, 2020), and features that are not Gaussian feel it from farther."""
+NORMAL = 1.96
+"""Standard errors of a normal law that an interval of 95 % reaches to."""
 FARTHEST = 16
 """A curve is continued to this many times its last place, no further."""
 PEAK = "the peak of least squares at n = m lies between"
-NO_MEAN = "without a penalty the expected risk is infinite: one row that barely sees a feature may decide it alone"
+NO_MEAN = (
+    "least squares without a penalty has no finite expected risk here: one row that barely sees a feature may decide "
+    "it alone"
+)
 THRESHOLD = "without a penalty the expected risk diverges at m = n, and this width is too near it"
 FEW = "fewer than three usable {} in the grid, and no next one"
 ONE_SEED = "one seed gives no error bar to a curve; add seeds"
@@ -55,8 +63,9 @@ class RiskDraws:
     `by_seed`: the trained risk of each seed. `best`: R(f_m) by width where f_m is exact, else empty. `noise`: what no
     purchase removes, 0 where unknown. `coefficients`: m of linear least squares at any width, None in other spaces.
     `refusal`: why the space has no such width, or None. `follows_least_squares`: whether the learner's risk may peak
-    where that of f~ does. `least_squares`: whether the learner returned f~
-    everywhere. `has_mean`: whether an expected risk exists.
+    where that of f~ does. `least_squares`: whether the learner returned f~ everywhere. `has_mean`: whether an expected
+    risk exists; `features_vanish`: in such a space that of f~ does not. `independent_seeds`: not on a table, whose
+    seeds share rows.
     """
 
     trained: Mapping[Place, Draws]
@@ -68,6 +77,8 @@ class RiskDraws:
     follows_least_squares: bool
     least_squares: bool = False
     has_mean: bool = True
+    features_vanish: bool = False
+    independent_seeds: bool = True
 
 
 class RiskSurface:
@@ -79,7 +90,7 @@ class RiskSurface:
         self.sizes = sorted({size for _, size in draws.trained})
         self._seeds = len(next(iter(draws.by_seed.values())))
         self._along_sizes: dict[int, RiskCurve | str] = {}
-        self._along_widths: dict[tuple[int, bool], RiskCurve | str] = {}
+        self._along_widths: dict[tuple[int, bool, bool], RiskCurve | str] = {}
         self._approximation: RiskCurve | None = None
 
     def more_data(self, place: Place) -> Forecast | str:
@@ -157,14 +168,26 @@ class RiskSurface:
             return PEAK
         if not beyond and self.draws.least_squares and size < THRESHOLD_MARGIN * self._axis(width):
             return THRESHOLD
-        if (size, beyond) not in self._along_widths:
-            self._along_widths[size, beyond] = self._fitted_along_widths(size, beyond)
-        curve = self._along_widths[size, beyond]
+        split = bool(self.draws.best) and not beyond
+        curve = self.along_widths(size, beyond, split)
         if isinstance(curve, str):
             return curve
-        split = bool(self.draws.best) and not beyond
-        draws = curve.at(self._axis(width)) + (self.approximation(width) if split else self.draws.noise)
+        at = self._axis(width)
+        draws = curve.at(at) + (self.approximation(width) if split else self.draws.noise)
+        whole = self.along_widths(size, beyond, split=False) if split and not self.draws.least_squares else ""
+        if not isinstance(whole, str):
+            draws = _mixed(whole.at(at) + self.draws.noise, draws)
         return Forecast((width, size), draws, measured=False)
+
+    def along_widths(self, size: int, beyond: bool, split: bool) -> RiskCurve | str:
+        """The curve over m at one sample size, or why there is none: of the risk, or (`split`) of what is above R(f_m).
+
+        `beyond`: beyond the peak, m > n.
+        """
+        key = size, beyond, split
+        if key not in self._along_widths:
+            self._along_widths[key] = self._fitted_along_widths(*key)
+        return self._along_widths[key]
 
     def approximation(self, width: int) -> Draws:
         """R(f_m) at any width that the space has, where f_m is exact; three widths of the grid at least."""
@@ -176,7 +199,7 @@ class RiskSurface:
             self._approximation = fit_curve(places, risks, late_decays(places[0]), streams, may_stall=True)
         return self.draws.noise + self._approximation.at(self._axis(width))
 
-    def _fitted_along_widths(self, size: int, beyond: bool) -> RiskCurve | str:
+    def _fitted_along_widths(self, size: int, beyond: bool, split: bool) -> RiskCurve | str:
         widths = [m for m in self.widths if (m, size) in self.draws.trained]
         usable = [m for m in widths if not self._near_peak(m, size, above=not beyond)]
         if len(widths) >= FEWEST_PLACES > len(usable):
@@ -186,7 +209,7 @@ class RiskSurface:
         if len(usable) < FEWEST_PLACES:
             return FEW.format("widths")
         streams, places = Randomness(0).child("along_widths"), [self._axis(m) for m in usable]
-        if self.draws.best and not beyond:
+        if split:
             risks = torch.stack([self.draws.trained[m, size] - self.draws.best[m] for m in usable], dim=1)
             return fit_curve(places, risks, growths(size if self.draws.follows_least_squares else None), streams)
         if any(self._rises((low, size), (high, size)) for low, high in pairwise(usable)):
@@ -228,10 +251,45 @@ class RiskSurface:
         share = float(by_seed.var(unbiased=True)) / self._seeds
         return (self._seeds - 1) * max(1.0, standard_error(draws) ** 2 / share) ** 2 if share > 0 else math.inf
 
+    def least_risk(self, place: Place) -> float:
+        """A lower end, at level 97.5 %, of a measured expected risk, however much a few seeds dominate its mean.
+
+        `least_mean` of what is above the noise, less what the test points may add.
+        """
+        if not self.draws.independent_seeds:
+            return self.draws.noise
+        above = least_mean([risk - self.draws.noise for risk in self.draws.by_seed[place]])
+        return self.draws.noise + max(above - NORMAL * self._points_error(place), 0.0)
+
+    def few_seeds_decide(self, place: Place) -> bool:
+        """Whether the interval of a measured risk is as long as the risk: a few seeds dominate its mean."""
+        draws = self.draws.trained[place]
+        reach = student_quantile(self.freedom(place)) * standard_error(draws)
+        return not self.draws.has_mean or reach >= float(draws[0]) - self.draws.noise
+
+    def falls(self, place: Place, other: Place) -> bool:
+        """Whether the risk above the noise is smaller at the other place seed by seed, on the logarithmic scale."""
+        if not self.draws.independent_seeds:
+            return False
+        above = ([risk - self.draws.noise for risk in self.draws.by_seed[at]] for at in (place, other))
+        return falls(*above)
+
+    def _points_error(self, place: Place) -> float:
+        by_seed = torch.tensor(self.draws.by_seed[place], dtype=torch.float64)
+        of_seeds = float(by_seed.var(unbiased=True)) / self._seeds if self._seeds > 1 else 0.0
+        return math.sqrt(max(standard_error(self.draws.trained[place]) ** 2 - of_seeds, 0.0))
+
     def freedom_of_curves(self, place: Place) -> float:
         """Of what the curves through a place say: the least of the measured risks that they rest on."""
         resting = (at for at in self.draws.trained if at[0] == place[0] or at[1] == place[1])
         return min(self.freedom(at) for at in resting)
+
+
+def _mixed(often: Draws, seldom: Draws) -> Draws:
+    """Two continuations, one draw in STALLING of the second, the value their weighted mean: the spread holds both."""
+    mixed = torch.where(torch.arange(len(often)) % STALLING == 0, seldom, often)
+    mixed[0] = often[0] + (seldom[0] - often[0]) / STALLING
+    return mixed
 
 
 def normal_draws(count: int, name: str, columns: int) -> Tensor:

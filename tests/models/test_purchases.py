@@ -234,3 +234,30 @@ def test_intervals_stop_at_the_floor_and_reach_farther_up_than_down():
     assert free.upper == pytest.approx(0.5 + reach * (1 + reach / 0.5 / 2), rel=1e-4)
     assert floored.lower == 0.4
     assert floored.upper == pytest.approx(0.5 + 1.5 * reach, rel=1e-4)
+
+
+def test_learners_that_a_penalty_or_an_early_stop_holds_back_are_continued_in_width():
+    """Their risk above R(f_m) grows with what f_m wins, like no form of it; or, of others, like an estimation error."""
+
+    def approximation(m):
+        return 0.2 / math.sqrt(m)
+
+    def held_back(n, m):
+        return 0.03 + 0.3 / m + 1 / n - approximation(m)
+
+    def estimated(n, m):
+        return 0.2 * m / (n + m)
+
+    for law, size in ((held_back, 256), (estimated, 256), (estimated, 2048)):
+        held, lengths = [], []
+        for seed in range(10):
+            cells = cells_of_law(
+                (8, 16, 32), (size,), approximation, lambda n, m: 1.0, lambda n, m, law=law: law(n, m) - 1.0,
+                seeds=8, scatter=0.03, seed=seed, learner={"kind": "gradient_descent", "steps": 9},
+            )  # fmt: skip
+            prospect, truth = advice_at(cells, 32, size).expected["width"], NOISE + approximation(64) + law(size, 64)
+            assert prospect.method == "extrapolated"
+            held.append(prospect.risk.lower <= truth <= prospect.risk.upper)
+            lengths.append((prospect.risk.upper - prospect.risk.lower) / 2 / truth)
+        assert sum(held) >= 9, (law, size, held)
+        assert sorted(lengths)[5] < 0.6, (law, size, lengths)
