@@ -90,7 +90,7 @@ def test_job_that_cannot_fit_is_refused_with_both_numbers(client: TestClient, se
         answer = client.post(f"/v1/jobs{query}", json={"spec": huge})
         assert answer.status_code == 422
         assert str(services.settings.max_job_memory_bytes) in answer.json()["detail"]
-        assert answer.json()["errors"][0]["pointer"] == "/spec"
+        assert answer.json()["errors"][0]["pointer"] == "/spec/sample_size"
 
 
 def test_full_queue_is_429_with_retry_after(client: TestClient, services: Services) -> None:
