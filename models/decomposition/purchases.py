@@ -17,6 +17,8 @@ from typing import Literal
 
 from models.decomposition.advice import NOISE_FLOOR, ROUND_OFF, Advice, Prospect
 from models.decomposition.intervals import (
+    SKEWED,
+    SLIGHTLY_SKEWED,
     Interval,
     interval_around,
     interval_of,
@@ -148,7 +150,9 @@ def _grown(found: Forecast | str, wanted: Place, cell: DecompositionCell, surfac
     else:
         freedom = apart = surface.freedom_of_curves(place)
     noise = surface.draws.noise
-    risk, now = (interval_of(draws, freedom, noise) for draws in (found.draws, own))
+    along_rows = found.measured or found.place[0] == place[0]
+    risk = interval_of(found.draws, freedom, noise, SKEWED if along_rows else SLIGHTLY_SKEWED)
+    now = interval_of(own, freedom, noise, SKEWED)
     saving = _no_more_than_there_is(interval_of(saved, apart), now, noise)
     few = surface.few_seeds_decide(place)
     if few:

@@ -229,6 +229,8 @@ def test_quantile_agrees_with_scipy(freedom):
 def test_intervals_stop_at_the_floor_and_reach_farther_up_than_down():
     draws = torch.tensor([0.5, 0.6, 0.4], dtype=torch.float64)
     reach = student.ppf(0.975, 1e4) * 0.1
+    skewed = interval_of(draws, math.inf, skew=1.5)
+    assert skewed.upper == pytest.approx(0.5 + reach * (1 + 1.5 * reach / 0.5), rel=1e-4)
     free, floored = interval_of(draws, math.inf), interval_of(draws, math.inf, floor=0.4)
     assert free.lower == pytest.approx(0.5 - reach, rel=1e-4)
     assert free.upper == pytest.approx(0.5 + reach * (1 + reach / 0.5 / 2), rel=1e-4)
