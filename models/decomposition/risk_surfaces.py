@@ -37,6 +37,7 @@ NORMAL = 1.96
 """Standard errors of a normal law that an interval of 95 % reaches to."""
 FARTHEST = 16
 """A curve is continued to this many times its last place, no further."""
+SAME_FUNCTIONS = "twice the width has no more functions, and the grid no width that has"
 PEAK = "the peak of least squares at n = m lies between"
 NO_MEAN = (
     "least squares without a penalty has no finite expected risk here: one row that barely sees a feature may decide "
@@ -101,13 +102,21 @@ class RiskSurface:
         return self._or_next(fitted, [(width, n) for n in above])
 
     def more_width(self, place: Place) -> Forecast | str:
-        """At twice the width, likewise."""
+        """At twice the width, likewise; where that has no more functions, at the next width of the grid that has."""
         width, size = place
-        fitted = self._measured((2 * width, size)) or self.at_width(2 * width, size)
-        above = [m for m in self.widths if m > width and (m, size) in self.draws.trained]
+        if self.draws.refusal(2 * width) is None and self._axis(2 * width) == self._axis(width):
+            fitted: Forecast | str = SAME_FUNCTIONS
+        else:
+            fitted = self._measured((2 * width, size)) or self.at_width(2 * width, size)
+        above = [m for m in self.widths if self._axis(m) > self._axis(width) and (m, size) in self.draws.trained]
         return self._or_next(fitted, [(m, size) for m in above])
 
     def _measured(self, place: Place) -> Forecast | None:
+        """At a place of the grid, the same or one whose width has the same functions."""
+        width, size = place
+        if place not in self.draws.trained and self.draws.coefficients is not None and not self.draws.refusal(width):
+            same = [m for m in self.widths if self._axis(m) == self._axis(width)]
+            place = next(((m, size) for m in same if (m, size) in self.draws.trained), place)
         found = self.draws.trained.get(place)
         return None if found is None else Forecast(place, found, measured=True)
 
