@@ -1,6 +1,8 @@
 """What one fit will cost, before anything is drawn."""
 
-from models.bounds import MOST_FITTED
+from collections.abc import Sequence
+
+from models.bounds import MOST_FITTED, Bound
 from models.hypothesis_spaces.base import HypothesisSpace
 from models.large_samples import block_rows, streamed_numbers
 from models.learners.base import Learner
@@ -19,10 +21,8 @@ OVERHEAD_SECONDS = 0.1
 """Drawing, exporting and storing, whatever the sizes, in a process that has not yet fitted anything."""
 OPTIMISER_SECONDS = 0.5
 """What torch imports when a process makes its first optimiser."""
-SECONDS_PER_SIGN = 6e-8
-"""Drawing the random signs of the bounds, which share them and use them for both their deltas."""
-SIGN_DRAWS = 1000
-"""Random sign vectors of a uniform bound."""
+SECONDS_PER_SIGN = 4e-8
+"""Drawing the random signs of the bounds, which share them and use them for both their deltas, and searching losses."""
 NUMBER_BYTES = 8
 
 
@@ -51,8 +51,9 @@ def fit_plan(
     output_dimension: int,
     sample_size: int,
     test_size: int,
+    bounds: Sequence[Bound] = (),
 ) -> Plan:
-    """Training, measuring on both samples, and the bounds.
+    """Training, measuring on both samples, and the `bounds`, of which those that draw random signs cost most.
 
     Memory is an upper estimate in float64: both samples and their scaled copies, four numbers a parameter (value,
     gradient, two moments) of every network that trains at the same time, the activations or features of the rows that
@@ -61,13 +62,15 @@ def fit_plan(
     parameters = space.parameter_count(input_dimension, output_dimension)
     per_row = space.flops_per_row(input_dimension, output_dimension)
     activations = activations_of_a_row(space, input_dimension, output_dimension)
-    rows_at_once, solver = learner.rows_at_once(sample_size), 0
+    rows_at_once, solver, streams = learner.rows_at_once(sample_size), 0, False
     if space.linear:
         width = space.feature_count(input_dimension)
         streams = learner.streams(sample_size, width)
         rows_at_once = block_rows(width) if streams else sample_size
-        solver = streamed_numbers(width) if streams else 0
+        solver = streamed_numbers(width, sample_size, output_dimension) if streams else 0
     columns, batched = input_dimension + output_dimension, learner.batched_runs(space, sample_size)
+    draws = max((int(getattr(bound, "sign_draws", 0)) for bound in bounds), default=0)
+    searched = max((bound.numbers_of_a_row for bound in bounds), default=0)
     memory = (
         MemoryPart(
             holds="the sample and the test points",
@@ -95,17 +98,25 @@ def fit_plan(
                 NUMBER_BYTES
                 * (
                     3 * activations * min(EVALUATION_BLOCK, max(sample_size, test_size))
-                    + SIGN_DRAWS * (activations + input_dimension + EVALUATION_BLOCK)
+                    + draws * (activations + input_dimension + EVALUATION_BLOCK)
                 )
             ),
+        ),
+        MemoryPart(
+            holds="the random signs of all rows that a bound searches losses with",
+            field="/bounds",
+            remedy="lower sample_size or name the bounds that you want",
+            size_bytes=NUMBER_BYTES * searched * sample_size,
         ),
     )
     flops = learner.flops(space, sample_size, input_dimension, output_dimension)
     learning = learning_seconds(space, learner, sample_size, input_dimension, output_dimension)
     learning += OPTIMISER_SECONDS if learner.uses_torch_optimiser and not batched else 0.0
-    measuring = (2 * sample_size + 2 * test_size) * per_row
-    measuring += 2.0 * SIGN_DRAWS * sample_size * (activations + input_dimension + 1)
-    if space.linear and not space.depends_on_sample and activations <= MOST_FITTED:
+    # The solver of a streamed fit knows the training outputs.
+    readings = (0 if streams else 1) + (1 if bounds else 0)
+    measuring = (readings * sample_size + 2 * test_size) * per_row
+    measuring += 2.0 * draws * sample_size * (activations + input_dimension + 1)
+    if searched and space.linear and not space.depends_on_sample and activations <= MOST_FITTED:
         # uniform_deviation_lower fits labels in these features.
         measuring += 2.0 * sample_size * activations**2
     return Plan(
@@ -116,6 +127,6 @@ def fit_plan(
         floating_point_operations=flops + measuring,
         estimated_seconds=learning
         + measuring / DENSE_FLOPS_PER_SECOND
-        + SIGN_DRAWS * sample_size * SECONDS_PER_SIGN
+        + (draws + searched) * sample_size * SECONDS_PER_SIGN
         + OVERHEAD_SECONDS,
     )

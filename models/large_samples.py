@@ -52,9 +52,9 @@ def streamed_operations(sample_size: int, features: int, of_a_row: float) -> flo
     return gram_rows * features**2 + features**3 + READINGS * sample_size * (of_a_row + 4.0 * features)
 
 
-def streamed_numbers(features: int) -> int:
+def streamed_numbers(features: int, sample_size: int, outputs: int) -> int:
     """Float64 numbers that `streamed_solution` holds, the QR of its last resort included."""
-    return 4 * features * (features + block_rows(features))
+    return 4 * features * (features + block_rows(features)) + 4 * sample_size * outputs
 
 
 def streamed_solution(space: LinearSpace, parameters: Parameters, sample: Sample, penalty: float) -> StreamedFit:

@@ -149,6 +149,11 @@ class Bound(Kind, ABC):
 
     certain: ClassVar[bool] = False
 
+    @property
+    def numbers_of_a_row(self) -> int:
+        """What it holds at a time of every training row beside the row itself, for the plan."""
+        return 0
+
     @abstractmethod
     def evaluate(self, subject: BoundSubject, delta: float) -> BoundReport:
         """The bound at failure probability `delta` in (0,1). A failed assumption gives a refusal, not a number."""

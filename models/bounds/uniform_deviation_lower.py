@@ -64,6 +64,11 @@ class UniformDeviationLower(Bound):
     reference = "bartlett2002rademacher"
     examples = ({"kind": "uniform_deviation_lower"}, {"kind": "uniform_deviation_lower", "sign_draws": 50})
 
+    @property
+    def numbers_of_a_row(self) -> int:
+        """Signs, directions and functions of the search, each one number a row and draw."""
+        return 13 * self.sign_draws
+
     def evaluate(self, subject: BoundSubject, delta: float) -> BoundReport:
         """The bound. Randomness: the stream `loss_signs` of the subject."""
         found = self._ball(subject, delta)

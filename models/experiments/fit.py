@@ -130,7 +130,7 @@ class Fit(Experiment):
         if reason is not None:
             raise InvalidData(reason, "/hypothesis_space")
         space = self.hypothesis_space.for_sample(size, standardised=False)
-        return fit_plan(space, self.learner, inputs, outputs, size, test)
+        return fit_plan(space, self.learner, inputs, outputs, size, test, chosen_bounds(self.bounds))
 
     def run(self, context: RunContext) -> ExperimentResult:
         """Train, measure, certify, export.

@@ -113,9 +113,25 @@ def test_the_plan_of_a_million_rows_holds_no_features():
         data = {"kind": "target", "target": {"kind": "cosine_ridge"}, "dimension": 50}
         space = {"kind": "random_features", "width": 2000}
         spec = {"kind": "fit", "data": data, "hypothesis_space": space, "learner": learner, "sample_size": 10**6}
-        return Fit.model_validate(spec | {"test_size": 10_000}).plan({})
+        return Fit.model_validate(spec | {"test_size": 10_000, "bounds": "none"}).plan({})
 
     features = 8 * 2000 * 10**6
     for learner in ({"kind": "least_squares"}, {"kind": "ridge", "penalty": 1e-6}):
-        assert plan(learner).peak_memory_bytes < 0.15 * features
+        assert plan(learner).peak_memory_bytes < 0.08 * features
     assert plan({"kind": "ridge"}).peak_memory_bytes > features
+
+
+def test_the_plan_counts_the_bounds_that_are_asked_for():
+    def plan(bounds):
+        data = {"kind": "target", "target": {"kind": "cosine_ridge"}, "dimension": 50}
+        space = {"kind": "random_features", "width": 2000, "feature": "cosine"}
+        spec = {"kind": "fit", "data": data, "hypothesis_space": space, "learner": {"kind": "least_squares"}}
+        return Fit.model_validate(spec | {"sample_size": 10**6, "bounds": bounds}).plan({})
+
+    none, signs, search = plan("none"), plan([{"kind": "rkhs_ball"}]), plan([{"kind": "uniform_deviation_lower"}])
+    # 1,000 sign vectors over 10^6 rows of 2,000 features; twenty of them with the functions searched, in memory.
+    assert signs.floating_point_operations - none.floating_point_operations > 2 * 1_000 * 10**6 * 2_000
+    assert signs.estimated_seconds > 2 * none.estimated_seconds
+    assert search.peak_memory_bytes - none.peak_memory_bytes > 8 * 20 * 13 * 10**6
+    assert plan("all").estimated_seconds >= signs.estimated_seconds
+    assert plan([{"kind": "held_out_hoeffding"}]).estimated_seconds < 1.2 * none.estimated_seconds
