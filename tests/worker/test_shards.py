@@ -1,6 +1,7 @@
 """A job whose grid is split into shards: the same numbers, whoever computes them, and nothing left behind."""
 
 import contextlib
+import json
 import os
 import signal
 import threading
@@ -82,8 +83,18 @@ def shards_of(workshop: Any, job_id: str) -> list[Job]:
         return list(session.scalars(select(Job).where(Job.parent_id == job_id).order_by(Job.shard_index)))
 
 
+_UNDIVIDED: dict[str, dict[str, Any]] = {}
+
+
 def whole(workshop: Any, spec: dict[str, Any]) -> dict[str, Any]:
-    """The same job by a worker that splits nothing."""
+    """The same job by a worker that splits nothing; computed once, for whichever database comes first."""
+    named = json.dumps(spec, sort_keys=True)
+    if named not in _UNDIVIDED:
+        _UNDIVIDED[named] = _computed_whole(workshop, spec)
+    return _UNDIVIDED[named]
+
+
+def _computed_whole(workshop: Any, spec: dict[str, Any]) -> dict[str, Any]:
     settings = workshop.settings.model_copy(update={"shard_seconds": 1e6})
     children = ReusedChildren(settings, workshop.kept_children)
     try:
