@@ -220,10 +220,12 @@ def _trained(cell: DecompositionCell, surface: RiskSurface) -> _Purchase:
         none = Interval(value=0.0, lower=0.0, upper=0.0)
         return Prospect(change=change, **at, method="exact", risk=here, saving=none), _Gain(closed_form(0.0), 0.0)
     if steps is None:
+        gain = _Gain(optimization, saving.lower)
         if surface.draws.features_vanish:
+            # What these seeds show is still worth buying; of the expectation there is no end to tell.
             end, saving = _endless(end), saving.model_copy(update={"lower": -math.inf})
         known = Prospect(change="no penalty", **at, method="measured", risk=end, saving=saving)
-        return known, _Gain(optimization, saving.lower)
+        return known, gain
     change = f"twice the steps ({2 * steps})"
     longer = cell.twice_the_steps
     if longer is not None:
