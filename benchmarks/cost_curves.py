@@ -86,7 +86,7 @@ def figure(path: Path, found: dict[str, list[tuple[int, float, float]]]) -> None
         body.append(f'<polyline points="{line}" fill="none" stroke="#e08a1e" stroke-width="2"/>')
         for x, (at, _, seconds) in zip(places, points, strict=True):
             body.append(f'<circle cx="{x:.1f}" cy="{up(seconds):.1f}" r="4" fill="#3b6fb6"/>')
-            body.append(_text(x, TOP + HEIGHT + 16, f"{at}", anchor="middle"))
+            body.append(_text(x, TOP + HEIGHT + 16, f"{at}" if at < 1000 else f"{at // 1000}k", anchor="middle"))
         body.append(_text(left + PANEL / 2, TOP + HEIGHT + 34, name, anchor="middle"))
         for decade in range(low, high + 1):
             y = up(10.0**decade)

@@ -24,7 +24,8 @@ from models.decomposition.intervals import (
     interval_of,
     standard_error,
 )
-from models.decomposition.risk_surfaces import NO_MEAN, NORMAL, Forecast, Place, RiskSurface
+from models.decomposition.measured_risks import NORMAL, Place
+from models.decomposition.risk_surfaces import NO_MEAN, Forecast, RiskSurface
 from models.decomposition.terms import DecompositionCell
 from models.estimates import Estimate, closed_form, in_words
 
@@ -95,7 +96,7 @@ def _choice(
         caveat = f"what {prospect.change} gives is not known: {prospect.unknown}"
         return cell.advice.buy, f"{cell.advice.because.removesuffix('.')}; {caveat}."
     if "data" in unknown and _surely_above(cell, surface):
-        least = surface.least_risk((cell.width, cell.sample_size))
+        least = surface.draws.least_risk((cell.width, cell.sample_size))
         prospect = unknown["data"]
         return "data", (
             f"Buy data: the risk {risk} is {least:.3g} at least, by the logarithms of the seeds, and that of the best "
@@ -113,9 +114,9 @@ def _surely_above(cell: DecompositionCell, surface: RiskSurface) -> bool:
     """Whether the risk is far above that of the best of the space however much a few seeds dominate its mean."""
     place = cell.width, cell.sample_size
     best = cell.risks.get("best_in_space")
-    if best is None or cell.gram is None or not surface.few_seeds_decide(place):
+    if best is None or cell.gram is None or not surface.draws.few_seeds_decide(place):
         return False
-    return surface.least_risk(place) > interval_around(best, surface.freedom(place)).upper
+    return surface.draws.least_risk(place) > interval_around(best, surface.draws.freedom(place)).upper
 
 
 def _open(prospect: Prospect, cell: DecompositionCell) -> bool:
@@ -146,22 +147,22 @@ def _grown(found: Forecast | str, wanted: Place, cell: DecompositionCell, surfac
     own = surface.draws.trained[place]
     saved = own - found.draws
     if found.measured:
-        freedom, apart = surface.freedom(found.place), surface.freedom(place, found.place)
+        freedom, apart = surface.draws.freedom(found.place), surface.draws.freedom(place, found.place)
     else:
-        freedom = apart = surface.freedom_of_curves(place)
+        freedom = apart = surface.draws.freedom_of_curves(place)
     noise = surface.draws.noise
     along_rows = found.measured or found.place[0] == place[0]
     risk = interval_of(found.draws, freedom, noise, SKEWED if along_rows else SLIGHTLY_SKEWED)
     now = interval_of(own, freedom, noise, SKEWED)
     saving = _no_more_than_there_is(interval_of(saved, apart), now, noise)
-    few = surface.few_seeds_decide(place)
+    few = surface.draws.few_seeds_decide(place)
     if few:
-        saving = _from(max(saving.lower, min(surface.least_risk(place) - risk.upper, float(saved[0]))), saving)
+        saving = _from(max(saving.lower, min(surface.draws.least_risk(place) - risk.upper, float(saved[0]))), saving)
     by_seed = None
     if found.measured:
-        if surface.few_seeds_decide(found.place):
-            risk = _from(max(risk.lower, min(surface.least_risk(found.place), float(found.draws[0]))), risk)
-        if few and surface.falls(place, found.place):
+        if surface.draws.few_seeds_decide(found.place):
+            risk = _from(max(risk.lower, min(surface.draws.least_risk(found.place), float(found.draws[0]))), risk)
+        if few and surface.draws.falls(place, found.place):
             typical = [math.exp(_mean_log(surface.draws.by_seed[at], noise)) for at in (place, found.place)]
             by_seed = f"in the geometric mean of the seeds from {noise + typical[0]:.3g} to {noise + typical[1]:.3g}"
         if not surface.draws.has_mean:
@@ -210,7 +211,7 @@ def _trained(cell: DecompositionCell, surface: RiskSurface) -> _Purchase:
     """Twice the steps are measured where a formula gives them, and otherwise end between here and f~ if the risk moves
     steadily; without steps f~ is had by no penalty, and without a penalty there is nothing left to train.
     """
-    noise, freedom = surface.draws.noise, surface.freedom((cell.width, cell.sample_size))
+    noise, freedom = surface.draws.noise, surface.draws.freedom((cell.width, cell.sample_size))
     optimization, steps = cell.risk_terms["optimization"], cell.learner.get("steps")
     here, end = (interval_around(cell.risks[risk], freedom, noise) for risk in ("trained", "best_on_sample"))
     saving = _no_more_than_there_is(interval_around(optimization, freedom), here, noise)

@@ -11,7 +11,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from models.decomposition.intervals import Interval, interval_of
-from models.decomposition.risk_surfaces import FARTHEST, Forecast, Place, RiskSurface
+from models.decomposition.measured_risks import Place
+from models.decomposition.risk_surfaces import FARTHEST, Forecast, RiskSurface
 from models.estimates import ExtendedFloat
 from models.hypothesis_spaces.base import HypothesisSpace
 from models.learners.base import Learner
@@ -98,7 +99,7 @@ def requested_risk(requested: float, surface: RiskSurface, cost: Cost) -> Reques
 def _in_the_grid(requested: float, surface: RiskSurface) -> Iterator[_Candidate]:
     for place, draws in surface.draws.trained.items():
         if float(draws[0]) <= requested:
-            risk = interval_of(draws, surface.freedom(place), surface.draws.noise)
+            risk = interval_of(draws, surface.draws.freedom(place), surface.draws.noise)
             yield _Candidate(place, "nothing", risk)
 
 
@@ -119,7 +120,7 @@ def _along(
     forecast: Callable[[int], Forecast | str],
     surface: RiskSurface,
 ) -> Iterator[_Candidate]:
-    freedom = float(min(surface.freedom(place) for place in surface.draws.trained))
+    freedom = float(min(surface.draws.freedom(place) for place in surface.draws.trained))
 
     def risk(place: int) -> Interval | None:
         found = forecast(place)
@@ -167,7 +168,7 @@ def _unreachable(requested: float, surface: RiskSurface) -> RequestedRisk:
         limit = surface.limit(width)
         if not isinstance(limit, str):
             places = [place for place in surface.draws.trained if place[0] == width]
-            floors.append((width, interval_of(limit, surface.freedom(max(places)), noise)))
+            floors.append((width, interval_of(limit, surface.draws.freedom(max(places)), noise)))
     if not floors:
         because = (
             f"Nothing in the grid reaches the risk {requested:.3g}, and what would is not known: "

@@ -1,13 +1,13 @@
 """A risk along one axis of a grid, n or m, continued beyond it: several forms, averaged, with their disagreement.
 
-Forms c + a u(x; b) with a, c >= 0 are fitted by weighted least squares to every draw of the risks at the same places
-and averaged with weights exp(-chi^2/2 - p), p the number of parameters (Akaike). Each draw picks one form by its
-weight, so that the spread of the draws holds the disagreement, too. Where even the best form misses the risks by more
-than their errors, all errors are enlarged until it does not (Birge's ratio).
+Forms c + a u(x; b) with a, c >= 0, or a u(x; b) where nothing stays, are fitted by weighted least squares to every
+draw of the risks at the same places and averaged with weights exp(-chi^2/2 - p), p the number of parameters (Akaike).
+Each draw picks one form by its weight, so that the spread of the draws holds the disagreement, too. Where even the best
+form misses the risks by more than their errors, all errors are enlarged until it does not (Birge's ratio).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -28,11 +28,12 @@ ONCE = torch.ones(1, dtype=torch.float64)
 
 @dataclass(frozen=True)
 class Form:
-    """u(x; b), b over `exponents` (one of them: not fitted), and the number of parameters."""
+    """u(x; b), b over `exponents` (one of them: not fitted), and the number of parameters; `vanishing`: c = 0."""
 
     basis: Callable[[Tensor, Tensor], Tensor]
     exponents: Float[Tensor, " e"]
     parameters: int
+    vanishing: bool = False
 
 
 def decays(coefficients: int | None = None) -> tuple[Form, ...]:
@@ -41,6 +42,11 @@ def decays(coefficients: int | None = None) -> tuple[Form, ...]:
     if coefficients is None:
         return forms
     return (*forms, Form(lambda x, _: 1 / (x - coefficients).clamp(min=1.0), ONCE, 2))
+
+
+def vanishing_decays(coefficients: int | None) -> tuple[Form, ...]:
+    """Those of `decays` without a floor: what least squares errs more than the best of its space."""
+    return tuple(replace(form, parameters=form.parameters - 1, vanishing=True) for form in decays(coefficients))
 
 
 def late_decays(first: int) -> tuple[Form, ...]:
@@ -144,8 +150,19 @@ def _fit(
     form: Form, x: Float[Tensor, " places"], risks: Float[Tensor, "draws places"], spread: Float[Tensor, " places"]
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """c, a, b and chi^2 of every draw."""
-    fits = [affine_fit(form.basis(x, exponent), risks, spread) for exponent in form.exponents]
-    floors, factors, scores = (torch.stack([fit[k] for fit in fits]) for k in range(3))
+    fit = _scaled_fit if form.vanishing else affine_fit
+    fits = [fit(form.basis(x, exponent), risks, spread) for exponent in form.exponents]
+    floors, factors, scores = (torch.stack([found[k] for found in fits]) for k in range(3))
     best = scores.argmin(dim=0, keepdim=True)
     chosen = [values.gather(0, best)[0] for values in (floors, factors, scores)]
     return chosen[0], chosen[1], form.exponents[best[0]], chosen[2]
+
+
+def _scaled_fit(
+    decay: Float[Tensor, " places"], risks: Float[Tensor, "draws places"], spread: Float[Tensor, " places"]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """As affine_fit, with c = 0."""
+    weight = spread**-2
+    factors = ((risks @ (weight * decay)) / (weight * decay**2).sum()).clamp(min=0)
+    residual = (risks - factors[:, None] * decay) / spread
+    return torch.zeros_like(factors), factors, (residual**2).sum(dim=1)

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from models.decomposition.intervals import Draws
 from models.decomposition.learning_curve import bootstrapped_risks
-from models.decomposition.risk_surfaces import Place, RiskDraws, RiskSurface, normal_draws
+from models.decomposition.measured_risks import Place, RiskDraws
+from models.decomposition.risk_surfaces import RiskSurface
 from models.decomposition.table_grid import TableOutcome
 from models.decomposition.terms import DecompositionCell
 from models.estimates import Estimate
@@ -149,3 +150,14 @@ def _excess(cell: DecompositionCell, risk: str) -> float:
     floor = cell.risks.get("best_in_space")
     known = floor is not None and floor.method != "extrapolated"
     return cell.risks[risk].value - (floor.value if known and floor is not None else 0.0)
+
+
+def normal_draws(count: int, name: str, columns: int) -> Tensor:
+    """Standard normal numbers of a fixed stream; row 0 is 0, so that it gives the data's value.
+
+    Up to `count` columns are orthogonal with mean square 1, so that a linear combination has its variance exactly.
+    """
+    drawn = torch.randn(count, columns, generator=Randomness(0).generator(name), dtype=torch.float64)
+    if columns <= count:
+        drawn = torch.linalg.qr(drawn)[0] * math.sqrt(count)
+    return torch.cat([torch.zeros(1, columns, dtype=torch.float64), drawn])

@@ -3,7 +3,8 @@
 All risks of a grid are drawn together, so that differences between its cells and continuations of its curves are
 paired: seeds and test points are common to them. A measured cell is never replaced by a fit.
 
-Along n the trained risk is fitted above what no n removes: R(f_m) where f_m is exact, the noise elsewhere. Along m,
+Along n the trained risk is fitted above what no n removes: R(f_m) where f_m is exact, to which least squares tends, the
+noise elsewhere. Along m,
 where f_m is exact, approximation (falling) and the rest (rising) are fitted apart and added; elsewhere the trained
 risk itself, up to where it begins to rise. That is continued for other learners than least squares, too, unless it
 rises: what a penalty or an early stop keeps them from grows with what f_m wins, and not like the forms of the rest. One
@@ -13,28 +14,31 @@ fit nor its target may then lie on the other side of, or near, the peak. A learn
 shows that it errs less than f~ around n = m.
 """
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
-from torch import Tensor
 
-from models.decomposition.intervals import Draws, falls, least_mean, standard_error, student_quantile
-from models.decomposition.risk_curves import FEWEST_PLACES, STALLING, RiskCurve, decays, fit_curve, growths, late_decays
+from models.decomposition.intervals import Draws, standard_error, student_quantile
+from models.decomposition.measured_risks import Place, RiskDraws
+from models.decomposition.risk_curves import (
+    FEWEST_PLACES,
+    STALLING,
+    RiskCurve,
+    decays,
+    fit_curve,
+    growths,
+    late_decays,
+    vanishing_decays,
+)
 from models.randomness import Randomness
-
-Place = tuple[int, int]
-"""(width, sample size)."""
 
 PEAK_MARGIN = 1.5
 """Least squares with m coefficients is fitted at n >= 1.5 m or n <= m / 2 only."""
 THRESHOLD_MARGIN = 3
 """Least squares without a penalty is continued to a width of at most a third of n: the expected risk diverges at
 m = n - 1 (Belkin, Hsu and Xu, 2020), and features that are not Gaussian feel it from farther."""
-NORMAL = 1.96
-"""Standard errors of a normal law that an interval of 95 % reaches to."""
 FARTHEST = 16
 """A curve is continued to this many times its last place, no further."""
 SAME_FUNCTIONS = "twice the width has no more functions, and the grid no width that has"
@@ -57,31 +61,6 @@ class Forecast:
     measured: bool
 
 
-@dataclass(frozen=True)
-class RiskDraws:
-    """Joint draws of the risks of a grid; row 0 is the data's.
-
-    `by_seed`: the trained risk of each seed. `best`: R(f_m) by width where f_m is exact, else empty. `noise`: what no
-    purchase removes, 0 where unknown. `coefficients`: m of linear least squares at any width, None in other spaces.
-    `refusal`: why the space has no such width, or None. `follows_least_squares`: whether the learner's risk may peak
-    where that of f~ does. `least_squares`: whether the learner returned f~ everywhere. `has_mean`: whether an expected
-    risk exists; `features_vanish`: in such a space that of f~ does not. `independent_seeds`: not on a table, whose
-    seeds share rows.
-    """
-
-    trained: Mapping[Place, Draws]
-    best: Mapping[int, Draws]
-    noise: float
-    by_seed: Mapping[Place, tuple[float, ...]]
-    coefficients: Callable[[int], int] | None
-    refusal: Callable[[int], str | None]
-    follows_least_squares: bool
-    least_squares: bool = False
-    has_mean: bool = True
-    features_vanish: bool = False
-    independent_seeds: bool = True
-
-
 class RiskSurface:
     """Forecasts over one grid. The order of its cells does not matter."""
 
@@ -89,7 +68,6 @@ class RiskSurface:
         self.draws = draws
         self.widths = sorted({width for width, _ in draws.trained})
         self.sizes = sorted({size for _, size in draws.trained})
-        self._seeds = len(next(iter(draws.by_seed.values())))
         self._along_sizes: dict[int, RiskCurve | str] = {}
         self._along_widths: dict[tuple[int, bool, bool], RiskCurve | str] = {}
         self._approximation: RiskCurve | None = None
@@ -157,12 +135,15 @@ class RiskSurface:
         for earlier, later in pairwise(list(usable)):
             if self._rises((width, earlier), (width, later)):
                 usable = [n for n in usable if n >= later]
-        if self._seeds < 2:
+        if self.draws.seeds < 2:
             return ONE_SEED
         if len(usable) < FEWEST_PLACES:
             return FEW.format("sample sizes")
         risks = torch.stack([self.draws.trained[width, n] - self._floor(width) for n in usable], dim=1)
-        forms = decays(self._coefficients(width) if self.draws.follows_least_squares else None)
+        coefficients = self._coefficients(width) if self.draws.follows_least_squares else None
+        # Least squares tends to f_m with ever more rows; a floor that is fitted would be the noise of three places.
+        tends = self.draws.least_squares and width in self.draws.best
+        forms = vanishing_decays(coefficients) if tends else decays(coefficients)
         return fit_curve(usable, risks, forms, Randomness(0).child("along_sizes"))
 
     def at_width(self, width: int, size: int) -> Forecast | str:
@@ -213,7 +194,7 @@ class RiskSurface:
         usable = [m for m in widths if not self._near_peak(m, size, above=not beyond)]
         if len(widths) >= FEWEST_PLACES > len(usable):
             return PEAK
-        if self._seeds < 2:
+        if self.draws.seeds < 2:
             return ONE_SEED
         if len(usable) < FEWEST_PLACES:
             return FEW.format("widths")
@@ -245,53 +226,7 @@ class RiskSurface:
 
     def _rises(self, earlier: Place, later: Place) -> bool:
         rise = self.draws.trained[later] - self.draws.trained[earlier]
-        return float(rise[0]) > student_quantile(self.freedom(earlier, later)) * standard_error(rise)
-
-    def freedom(self, place: Place, other: Place | None = None) -> float:
-        """Degrees of freedom of the error of a measured risk, or of its difference to another (Satterthwaite).
-
-        S - 1 for the part that seeds show, ever more as test points dominate; of one seed it is not told.
-        """
-        if self._seeds < 2:
-            return math.inf
-        draws, by_seed = self.draws.trained[place], torch.tensor(self.draws.by_seed[place], dtype=torch.float64)
-        if other is not None:
-            draws, by_seed = draws - self.draws.trained[other], by_seed - by_seed.new_tensor(self.draws.by_seed[other])
-        share = float(by_seed.var(unbiased=True)) / self._seeds
-        return (self._seeds - 1) * max(1.0, standard_error(draws) ** 2 / share) ** 2 if share > 0 else math.inf
-
-    def least_risk(self, place: Place) -> float:
-        """A lower end, at level 97.5 %, of a measured expected risk, however much a few seeds dominate its mean.
-
-        `least_mean` of what is above the noise, less what the test points may add.
-        """
-        if not self.draws.independent_seeds:
-            return self.draws.noise
-        above = least_mean([risk - self.draws.noise for risk in self.draws.by_seed[place]])
-        return self.draws.noise + max(above - NORMAL * self._points_error(place), 0.0)
-
-    def few_seeds_decide(self, place: Place) -> bool:
-        """Whether the interval of a measured risk is as long as the risk: a few seeds dominate its mean."""
-        draws = self.draws.trained[place]
-        reach = student_quantile(self.freedom(place)) * standard_error(draws)
-        return not self.draws.has_mean or reach >= float(draws[0]) - self.draws.noise
-
-    def falls(self, place: Place, other: Place) -> bool:
-        """Whether the risk above the noise is smaller at the other place seed by seed, on the logarithmic scale."""
-        if not self.draws.independent_seeds:
-            return False
-        above = ([risk - self.draws.noise for risk in self.draws.by_seed[at]] for at in (place, other))
-        return falls(*above)
-
-    def _points_error(self, place: Place) -> float:
-        by_seed = torch.tensor(self.draws.by_seed[place], dtype=torch.float64)
-        of_seeds = float(by_seed.var(unbiased=True)) / self._seeds if self._seeds > 1 else 0.0
-        return math.sqrt(max(standard_error(self.draws.trained[place]) ** 2 - of_seeds, 0.0))
-
-    def freedom_of_curves(self, place: Place) -> float:
-        """Of what the curves through a place say: the least of the measured risks that they rest on."""
-        resting = (at for at in self.draws.trained if at[0] == place[0] or at[1] == place[1])
-        return min(self.freedom(at) for at in resting)
+        return float(rise[0]) > student_quantile(self.draws.freedom(earlier, later)) * standard_error(rise)
 
 
 def _mixed(often: Draws, seldom: Draws) -> Draws:
@@ -299,14 +234,3 @@ def _mixed(often: Draws, seldom: Draws) -> Draws:
     mixed = torch.where(torch.arange(len(often)) % STALLING == 0, seldom, often)
     mixed[0] = often[0] + (seldom[0] - often[0]) / STALLING
     return mixed
-
-
-def normal_draws(count: int, name: str, columns: int) -> Tensor:
-    """Standard normal numbers of a fixed stream; row 0 is 0, so that it gives the data's value.
-
-    Up to `count` columns are orthogonal with mean square 1, so that a linear combination has its variance exactly.
-    """
-    drawn = torch.randn(count, columns, generator=Randomness(0).generator(name), dtype=torch.float64)
-    if columns <= count:
-        drawn = torch.linalg.qr(drawn)[0] * math.sqrt(count)
-    return torch.cat([torch.zeros(1, columns, dtype=torch.float64), drawn])

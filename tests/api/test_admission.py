@@ -65,6 +65,12 @@ def test_job_above_a_cap_is_refused_by_its_number(
     [
         (
             FIT | {"sample_size": 10**7, "learner": {"kind": "least_squares", "precision": "float32"}},
+            "/bounds",
+            "name the bounds",
+        ),
+        (
+            FIT
+            | {"sample_size": 10**7, "learner": {"kind": "least_squares", "precision": "float32"}, "bounds": "none"},
             "/sample_size",
             "lower sample_size",
         ),

@@ -8,8 +8,8 @@ from linear_gaussian import LinearGaussian, fields_of
 from models.decomposition.intervals import interval_of
 from models.decomposition.purchases import grid_advice
 from models.decomposition.risk_curves import fit_curve, late_decays
-from models.decomposition.risk_draws import surface_of_cells
-from models.decomposition.risk_surfaces import NO_MEAN, THRESHOLD, normal_draws
+from models.decomposition.risk_draws import normal_draws, surface_of_cells
+from models.decomposition.risk_surfaces import NO_MEAN, THRESHOLD
 from models.decomposition.terms import DecompositionCell
 from models.hypothesis_spaces import LinearSpace
 from models.hypothesis_spaces.piecewise_linear import PiecewiseLinear

@@ -98,6 +98,17 @@ def test_continued_risks_fall_with_data_and_approximation_falls_with_width():
     assert along_widths[-1] >= NOISE
 
 
+def test_least_squares_tends_to_the_best_of_its_space():
+    """Three places of a scattered law tell no floor, which would leave the need of rows to chance."""
+    cells = cells_of_law((16, 32), (128, 256, 512), lambda m: 1 / m, lambda n, m: m / (n - m - 1), scatter=0.3, seed=5)
+    surface = surface_of(cells)
+    assert surface.draws.least_squares
+    assert torch.equal(surface.limit(32), surface.draws.best[32])
+    reached = surface.at_size(32, 8192).draws - surface.draws.best[32]
+    assert 0.3 < float(reached[0]) / (32 / (8192 - 33)) < 3
+    assert float(reached.std()) < 2 * float(reached[0])
+
+
 def test_order_of_the_cells_does_not_matter():
     cells = cells_of_law(WIDTHS, SIZES, lambda m: 1 / m, lambda n, m: 0.1 * m / n)
     first = {(cell.width, cell.sample_size): cell for cell in advised(cells, surface_of(cells))}
