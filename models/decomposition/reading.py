@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from models.decomposition.advice import ARITHMETIC_FLOOR
 from models.decomposition.measured_cells import CellOutcome
 from models.decomposition.terms import DecompositionCell
 from models.estimates import Estimate, in_words
@@ -36,8 +37,16 @@ def cell_row(cell: DecompositionCell, outcome: CellOutcome) -> dict[str, Any]:
     }
 
 
-def reading(cells: Sequence[DecompositionCell]) -> str:
-    """One sentence on one space: what width did to approximation, what data did to estimation, and the best cell."""
+def reading(cells: Sequence[DecompositionCell], target_mean_square: float) -> str:
+    """One sentence on one space: what width did to approximation, what data did to estimation, and the best cell.
+
+    A term below 1e-10 of E|f*|^2 plus the noise is called round-off.
+    """
+    arithmetic = ARITHMETIC_FLOOR * (target_mean_square + cells[0].risks["noise"].value)
+
+    def said(term: Estimate) -> str:
+        return "round-off" if abs(term.value) <= arithmetic else in_words(term)
+
     best = min(cells, key=lambda cell: cell.risks["trained"].value)
     widths = sorted({cell.width for cell in cells})
     sizes = sorted({cell.sample_size for cell in cells})
@@ -46,17 +55,16 @@ def reading(cells: Sequence[DecompositionCell]) -> str:
     if len(widths) > 1:
         low, high = (by_place[width, sizes[-1]].risk_terms["approximation"] for width in (widths[0], widths[-1]))
         parts.append(
-            f"from width {widths[0]} to {widths[-1]} the approximation error goes from {in_words(low)} "
-            f"to {in_words(high)}"
+            f"from width {widths[0]} to {widths[-1]} the approximation error goes from {said(low)} to {said(high)}"
         )
     if len(sizes) > 1:
         low, high = (by_place[widths[-1], size].risk_terms["estimation"] for size in (sizes[0], sizes[-1]))
         parts.append(
-            f"at width {widths[-1]} the estimation error goes from {in_words(low)} at n = {sizes[0]} "
-            f"to {in_words(high)} at n = {sizes[-1]}"
+            f"at width {widths[-1]} the estimation error goes from {said(low)} at n = {sizes[0]} "
+            f"to {said(high)} at n = {sizes[-1]}"
         )
     parts.append(
-        f"the smallest risk is {in_words(best.risks['trained'])} at width {best.width}, n = {best.sample_size}, "
+        f"the smallest risk is {said(best.risks['trained'])} at width {best.width}, n = {best.sample_size}, "
         f"where the advice is to buy {best.advice.buy}"
     )
     sentence = "; ".join(parts)

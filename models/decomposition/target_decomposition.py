@@ -80,7 +80,7 @@ def decompose_target(
         readings.append(
             {
                 "hypothesis_space": space.kind,
-                "reading": reading(of_space),
+                "reading": reading(of_space, mean_square),
                 "theory": {term: None if rate is None else rate.model_dump() for term, rate in theory.items()},
                 **asked,
             }

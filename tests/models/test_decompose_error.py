@@ -65,6 +65,17 @@ def test_a_heavy_penalty_is_an_optimization_error(context):
     assert cell.advice.buy == "training"
 
 
+def test_reading_calls_round_off_by_its_name(context):
+    """A linear target in polynomials without noise: no digit of any term means anything."""
+    target = {"kind": "target", "target": {"kind": "linear"}, "dimension": 3}
+    spec = _spec(
+        data=target, hypothesis_space={"kind": "polynomial"}, learner={"kind": "least_squares"}, widths=[4, 10]
+    )
+    (entry,) = spec.run(context).summary["readings"]
+    assert entry["reading"].count("round-off") == 5
+    assert "e-" not in entry["reading"]
+
+
 def test_gradient_descent_optimization_error_falls_with_its_steps(context):
     gaps = []
     for steps in (1, 30, 1_000):
