@@ -48,7 +48,7 @@ class DeepGradients(LayerGradients):
         pulled = relu_pulled(self.below_outputs(theta, residuals), layers[-1])
         for index in reversed(range(self._hidden)):
             below = layers[index]
-            put(into["hidden_weights"][:, index], torch.bmm(pulled, below.mT), first)
+            put(into["hidden_weights"][:, index], self.products.backward(pulled, below.mT), first)
             put(into["hidden_biases"][:, index], pulled.sum(dim=2), first)
             # Two buffers in turn: a product may not overwrite its factor.
             name = f"g{index % 2}"

@@ -101,6 +101,23 @@ def test_gradients_and_risks_of_layered_networks_are_autograds(space, outputs, b
     assert_gradients_and_risks_are_autograds(space, drawn(space, 6, outputs=outputs), samples)
 
 
+def test_large_layers_in_float32_have_autograds_gradients():
+    """Where oneDNN's routines take over."""
+    space, data = Deep(kind="deep", width=128, depth=2), sample(0, 1024, 10)
+    starts = drawn(space, 2, torch.float32, 10)
+    stacking = Stacking(space)
+    theta = stacking.stacked(starts)
+    found = theta.clone()
+    engine_of(space, theta).write(theta, stacked_rows([data]), found)
+    for start, gradient in zip(starts, stacking.unstacked(found), strict=True):
+        moved = {name: value.double().requires_grad_() for name, value in start.items()}
+        expected = torch.autograd.grad(
+            empirical_risk(space.evaluate(moved, data.inputs), data.labels), list(moved.values())
+        )
+        for name, value in zip(moved, expected, strict=True):
+            assert float((gradient[name] - value).norm()) < 1e-4 * float(value.norm())
+
+
 def test_blocks_of_many_rows_end_with_whole_lines(monkeypatch):
     """Blocks of 64 rows in place of 70, and the rest."""
     monkeypatch.setitem(gradients_module.BLOCK_ELEMENTS, "cpu", 70 * 20)
