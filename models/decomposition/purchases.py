@@ -2,8 +2,9 @@
 
 What is expected of a purchase is measured where the grid holds it, otherwise extrapolated or bounded, otherwise said
 to be unknown. The advice is the largest expected saving whose 95 % interval is above 0. Training that is not measured
-counts with the whole optimization term, the most that training to its end wins. Where no saving is known to be above 0
-and some are not known at all, the advice is that of the cell's own terms, which say what they could save at most.
+counts with the whole optimization term, the most that training to its end wins. Where no saving is known to be above 0,
+the advice is that of the cell's own terms if what they name is not known at all, for they say what it could save at
+most, or if it saves two standard errors, which is no proof with few seeds: the sentence says so.
 
 Where a few seeds decide a risk, as at the peak of least squares, its mean and every difference to it have errors as
 large as themselves, whatever is bought. A measured purchase then counts, too, if it lowers the risk on the logarithmic
@@ -15,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from models.decomposition.advice import NOISE_FLOOR, ROUND_OFF, Advice, Prospect
+from models.decomposition.advice import NOISE_FLOOR, ROUND_OFF, SIGNIFICANT, Advice, Prospect
 from models.decomposition.intervals import (
     SKEWED,
     SLIGHTLY_SKEWED,
@@ -47,6 +48,11 @@ class _Gain:
     @property
     def stands_out(self) -> bool:
         return self.saved.value > 0 and (self.lower > 0 or self.by_seed is not None)
+
+    @property
+    def is_likely(self) -> bool:
+        """Two standard errors: of few seeds, whose t is larger, no proof."""
+        return not self.at_most and self.saved.value > SIGNIFICANT * (self.saved.standard_error or math.inf)
 
 
 _Purchase = tuple[Prospect, _Gain | None]
@@ -90,6 +96,13 @@ def _choice(
         others = [_in_words(*found) for remedy, found in purchases.items() if remedy != buy and _open(found[0], cell)]
         aside = f" ({'; '.join(others)})" if others else ""
         return buy, f"Buy {buy}: {prospect.change} {verb} the risk {risk} by {_saved(gain)}{aside}."
+    named = cell.advice.buy
+    if named != "nothing" and (likely := purchases[named][1]) is not None and likely.is_likely:
+        prospect, seeds = purchases[named][0], surface.draws.seeds
+        return named, (
+            f"{cell.advice.because.removesuffix('.')}; {prospect.change} is expected ({prospect.method}) to lower the "
+            f"risk {risk} by {_saved(likely)}, which {seeds} seeds leave uncertain: add seeds."
+        )
     unknown = {remedy: prospect for remedy, (prospect, gain) in purchases.items() if gain is None}
     if cell.advice.buy in unknown:
         prospect = unknown[cell.advice.buy]

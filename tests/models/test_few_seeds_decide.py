@@ -41,6 +41,16 @@ def test_at_the_peak_the_rows_that_the_grid_shows_to_help_are_bought(seeds):
     assert "in the geometric mean of the seeds from " in at_peak.because
 
 
+@pytest.mark.parametrize(("after", "buy"), [((0.6, 0.9), "data"), ((0.9, 1.25), "nothing"), ((1.3, 1.6), "nothing")])
+def test_two_seeds_name_the_largest_term_where_its_remedy_saves_two_standard_errors(after, buy):
+    """Saved 0.35 ± 0.05, 0.025 ± 0.08, and less than nothing; none is proven by t with one degree of freedom."""
+    before, larger = (torch.tensor(risks, dtype=torch.float64) for risks in ((1.0, 1.2), after))
+    advice, _ = _advices({2_000: before, 4_000: larger})
+    assert advice.expected["data"].saving.lower < 0
+    assert advice.buy == buy
+    assert ("2 seeds leave uncertain: add seeds." in advice.because) == (buy == "data")
+
+
 def test_a_risk_that_few_seeds_decide_is_not_said_to_fall_where_it_does_not():
     at_peak, _ = _advices({200: PEAK, 400: PEAK.flip(0)})
     assert at_peak.buy == "nothing"
