@@ -9,49 +9,24 @@ from models.activations import ACTIVATIONS
 from models.batched_training import gradients as gradients_module
 from models.batched_training import rows as rows_module
 from models.batched_training.rows import RandomPasses, StackedRows, random_passes, stacked_rows, whole_samples
-from models.batched_training.stacking import Stacking
-from models.batched_training.steps import engine_of
 from models.batched_training.training import train_networks
 from models.errors import Stopped
-from models.hypothesis_spaces.deep import Deep
-from models.hypothesis_spaces.residual import Residual
 from models.hypothesis_spaces.two_layer import TwoLayer
-from models.minibatch_descent import Minibatches, adam_updater, scheduled
+from models.minibatch_descent import Minibatches, adam_updater
 from models.minibatch_descent import descend as descend_sequentially
 from models.optimisation import empirical_risk
 from models.randomness import Randomness, normal_rows
-from models.risks import squared_losses
 from models.samples import Sample
+from tests.support.trained_batches import (
+    LAYERED,
+    assert_gradients_and_risks_are_autograds,
+    assert_same,
+    drawn,
+    sample,
+    sequential,
+)
 
 RATES = [1e-2, 3e-3, 3e-2]
-
-
-def sample(seed: int, size: int = 40, dimension: int = 3, outputs: int = 1) -> Sample:
-    inputs = normal_rows(Randomness(seed), "inputs", size, dimension)
-    labels = torch.stack([torch.sin(2 * inputs[:, 0] + k) + inputs[:, -1] for k in range(outputs)], dim=1)
-    return Sample(inputs, labels)
-
-
-def drawn(space: TwoLayer, count: int, dtype=torch.float64, dimension: int = 3, outputs: int = 1):
-    return [space.draw(dimension, outputs, Randomness(100 + seed), dtype) for seed in range(count)]
-
-
-def sequential(space, start, data, rate, steps, decay=0.0, schedule="constant"):
-    """torch.optim.AdamW(fused=True) on autograd's gradients of the space's own evaluate."""
-    moved = {name: value.clone().requires_grad_() for name, value in start.items()}
-    optimizer = torch.optim.AdamW(moved.values(), lr=rate, weight_decay=decay, fused=True)
-    for step in range(steps):
-        optimizer.param_groups[0]["lr"] = rate * scheduled(schedule, step, steps)
-        optimizer.zero_grad()
-        squared_losses(space.evaluate(moved, data.inputs), data.labels).mean().backward()
-        optimizer.step()
-    return {name: value.detach() for name, value in moved.items()}
-
-
-def assert_same(found, expected, tolerance):
-    assert found.keys() == expected.keys()
-    for name in expected:
-        torch.testing.assert_close(found[name], expected[name], rtol=0, atol=tolerance)
 
 
 @pytest.mark.parametrize("block", [2**19, 200, 30], ids=["one_block", "blocks_of_networks", "blocks_of_rows"])
@@ -64,79 +39,6 @@ def test_gradients_and_risks_are_autograds(activation, scaling, outputs, block, 
     samples = [sample(seed, 17, outputs=outputs) for seed in range(2)]
     starts = drawn(space, 6, outputs=outputs)
     assert_gradients_and_risks_are_autograds(space, starts, samples)
-
-
-def assert_gradients_and_risks_are_autograds(space, starts, samples):
-    """Three networks for each sample."""
-    stacking = Stacking(space)
-    theta = stacking.stacked(starts)
-    found = theta.like([torch.full_like(values, math.nan) for values in theta.tensors])
-    engine, rows = engine_of(space, theta), stacked_rows(samples, torch.float64)
-    engine.write(theta, rows, found)
-    risks = engine.risks(theta, rows)
-    for index, (start, gradient) in enumerate(zip(starts, stacking.unstacked(found), strict=True)):
-        data = samples[index // 3]
-        moved = {name: value.requires_grad_() for name, value in start.items()}
-        risk = empirical_risk(space.evaluate(moved, data.inputs), data.labels)
-        expected = torch.autograd.grad(risk, list(moved.values()), materialize_grads=True)
-        assert_same(gradient, dict(zip(moved, expected, strict=True)), 1e-12)
-        assert float(risks[index]) == pytest.approx(risk.item(), rel=1e-12)
-
-
-LAYERED = [
-    Deep(kind="deep", width=5, depth=1),
-    Deep(kind="deep", width=6, depth=4),
-    Residual(kind="residual", width=4, depth=0),
-    Residual(kind="residual", width=5, depth=3),
-    Residual(kind="residual", width=3, depth=2, state_dimension=9),
-]
-
-
-@pytest.mark.parametrize("block", [2**19, 800, 100], ids=["one_block", "blocks_of_networks", "blocks_of_rows"])
-@pytest.mark.parametrize("outputs", [1, 3])
-@pytest.mark.parametrize("space", LAYERED, ids=lambda space: f"{space.kind}_{space.depth}")
-def test_gradients_and_risks_of_layered_networks_are_autograds(space, outputs, block, monkeypatch):
-    monkeypatch.setitem(gradients_module.BLOCK_ELEMENTS, "cpu", block)
-    samples = [sample(seed, 17, outputs=outputs) for seed in range(2)]
-    assert_gradients_and_risks_are_autograds(space, drawn(space, 6, outputs=outputs), samples)
-
-
-def test_large_layers_in_float32_have_autograds_gradients():
-    """Where oneDNN's routines take over."""
-    space, data = Deep(kind="deep", width=128, depth=2), sample(0, 1024, 10)
-    starts = drawn(space, 2, torch.float32, 10)
-    stacking = Stacking(space)
-    theta = stacking.stacked(starts)
-    found = theta.clone()
-    engine_of(space, theta).write(theta, stacked_rows([data]), found)
-    for start, gradient in zip(starts, stacking.unstacked(found), strict=True):
-        moved = {name: value.double().requires_grad_() for name, value in start.items()}
-        expected = torch.autograd.grad(
-            empirical_risk(space.evaluate(moved, data.inputs), data.labels), list(moved.values())
-        )
-        for name, value in zip(moved, expected, strict=True):
-            assert float((gradient[name] - value).norm()) < 1e-4 * float(value.norm())
-
-
-def test_blocks_of_many_rows_end_with_whole_lines(monkeypatch):
-    """Blocks of 64 rows in place of 70, and the rest."""
-    monkeypatch.setitem(gradients_module.BLOCK_ELEMENTS, "cpu", 70 * 20)
-    space = Deep(kind="deep", width=5, depth=2)
-    samples = [sample(seed, 150) for seed in range(2)]
-    assert_gradients_and_risks_are_autograds(space, drawn(space, 6), samples)
-
-
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-4)])
-@pytest.mark.parametrize("space", LAYERED, ids=lambda space: f"{space.kind}_{space.depth}")
-def test_hundred_steps_of_layered_networks_equal_sequential_adam(space, dtype, tolerance):
-    samples = [sample(seed, 60).to(dtype) for seed in range(2)]
-    starts, rates, decays = drawn(space, 6, dtype), [3e-3, 1e-3, 1e-2] * 2, [0.0, 0.1, 0.0, 0.3, 0.0, 0.1]
-    rows = whole_samples(stacked_rows(samples, dtype))
-    trained = train_networks(space, rows, starts, rates, 100, weight_decays=decays, schedule="cosine")
-    for index, one in enumerate(trained):
-        data = samples[index // 3]
-        expected = sequential(space, starts[index], data, rates[index], 100, decays[index], "cosine")
-        assert_same(one.parameters, expected, tolerance)
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-4)])
