@@ -78,18 +78,6 @@ def random_signs(rows: int, randomness: Randomness) -> Float[Tensor, "n q"]:
     return 2.0 * drawn.to(torch.float64) - 1.0
 
 
-def projection(
-    space: LinearSpace,
-    parameters: Parameters,
-    population: Population,
-    rows: int,
-    randomness: Randomness,
-    advance: Advance,
-) -> Parameters:
-    """`projection_and_probes` without the probes."""
-    return projection_and_probes(space, parameters, population, rows, randomness, advance)[0]
-
-
 def projection_and_probes(
     space: LinearSpace,
     parameters: Parameters,

@@ -10,7 +10,7 @@ from models.decomposition.best_approximation import (
     best_on_sample,
     fresh_sample,
     least_squares_on_samples,
-    projection,
+    projection_and_probes,
 )
 from models.decomposition.reference_training import (
     BUDGETS,
@@ -82,7 +82,7 @@ def _draws(space, count, dtype=torch.float32):
 def test_projection_residual_is_orthogonal_to_the_space():
     space, problem = RandomFeatures(kind="random_features", width=24), _problem()
     (drawn,) = _draws(space, 1, torch.float64)
-    best = projection(space, drawn, problem, 20_000, Randomness(1), _nothing)
+    best = projection_and_probes(space, drawn, problem, 20_000, Randomness(1), _nothing)[0]
     points = fresh_sample(problem, 20_000, Randomness(2), "test")
     features = space.features(best, points.inputs)
     products = features * (points.labels - space.evaluate(best, points.inputs))
@@ -103,7 +103,7 @@ def test_projection_is_least_squares_whatever_the_condition(monkeypatch, feature
     problem = SyntheticProblem(target=CosineRidge(kind="cosine_ridge"), dimension=dimension, noise=0.1)
     space = RandomFeatures(kind="random_features", width=width, feature=feature)
     drawn = space.draw(dimension, 1, Randomness(0), torch.float64)
-    best = projection(space, drawn, problem, 6_000, Randomness(1), _nothing)
+    best = projection_and_probes(space, drawn, problem, 6_000, Randomness(1), _nothing)[0]
     assert blocks == ([4_096, 1_904] if by_triangle else [])
     samples = [
         fresh_sample(problem, n, Randomness(1).child(str(i)), "projection") for i, n in enumerate((4_096, 1_904))
@@ -124,7 +124,7 @@ def test_projection_recovers_a_target_of_the_space():
     wanted = {**drawn, "coefficients": torch.linspace(-1, 1, 12, dtype=torch.float64)[:, None]}
 
     problem = InSpace(space, wanted)
-    best = projection(space, drawn, problem, 3_000, Randomness(1), _nothing)
+    best = projection_and_probes(space, drawn, problem, 3_000, Randomness(1), _nothing)[0]
     points = problem.inputs(500, Randomness(5), "test")
     assert torch.allclose(space.evaluate(best, points), space.evaluate(wanted, points), atol=1e-9)
 
@@ -134,7 +134,9 @@ def test_projection_of_more_rows_is_no_worse_in_risk():
     (drawn,) = _draws(space, 1, torch.float64)
     points = fresh_sample(problem, 20_000, Randomness(2), "test")
     few, many = (
-        mean_squared_error(space, projection(space, drawn, problem, rows, Randomness(1), _nothing), points)
+        mean_squared_error(
+            space, projection_and_probes(space, drawn, problem, rows, Randomness(1), _nothing)[0], points
+        )
         for rows in (100, 20_000)
     )
     assert many < few
