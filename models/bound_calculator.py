@@ -9,7 +9,7 @@ from models import bound_formulas as formulas
 from models.bound_formulas import Formula
 from models.errors import refuse
 from models.estimates import ExtendedFloat
-from models.kinds import refuse_disguised_numbers
+from models.plain_numbers import PlainNumbers
 
 Positive = Annotated[float, Field(ge=1e-12, le=1e12)]
 NonNegative = Annotated[float, Field(ge=0, le=1e12)]
@@ -132,13 +132,11 @@ FORMULAS: tuple[Formula, ...] = (
 BY_NAME = {formula.name: formula for formula in FORMULAS}
 
 
-class BoundInputs(BaseModel):
+class BoundInputs(PlainNumbers):
     """What is known. Every formula whose inputs are given is evaluated; `formulas` asks for some by name.
 
     Norms and risks are in label units (risks in label units squared); `input_sup_bound` C bounds ||x||_inf.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     formulas: Annotated[
         tuple[str, ...] | None, Field(max_length=64, description="Names; null: all that the inputs determine.")
@@ -172,13 +170,6 @@ class BoundInputs(BaseModel):
     mistakes: Annotated[int | None, Field(ge=0, le=10_000_000, description="Held-out rows of wrong class.")] = None
     empirical_gibbs_risk: Annotated[NonNegative | None, Field(description="R_n(Q), at most M.")] = None
     divergence: Annotated[NonNegative | None, Field(description="KL(Q || P) in nats.")] = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _numbers_are_numbers(cls, data: Any) -> Any:
-        if isinstance(data, dict):
-            refuse_disguised_numbers(cls, data)
-        return data
 
     @model_validator(mode="after")
     def _fit_together(self) -> "BoundInputs":

@@ -3,13 +3,13 @@
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from models.errors import InvalidData, refuse
-from models.kinds import refuse_disguised_numbers
 from models.measures import Measure
+from models.plain_numbers import PlainNumbers
 from models.plan import TableShape
 from models.problems import Problem, SyntheticProblem, split_table
 from models.randomness import Randomness
@@ -24,16 +24,7 @@ if TYPE_CHECKING:
 Column = Annotated[str, Field(min_length=1, max_length=500)]
 
 
-class _Data(BaseModel, ABC):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _numbers_are_numbers(cls, data: Any) -> Any:
-        if isinstance(data, dict):
-            refuse_disguised_numbers(cls, data)
-        return data
-
+class _Data(PlainNumbers, ABC):
     @abstractmethod
     def problem(self, context: "RunContext", randomness: Randomness) -> Problem:
         """The learning problem, its test rows fixed by `randomness`."""

@@ -3,16 +3,15 @@
 import importlib
 import inspect
 import pkgutil
-from types import NoneType, UnionType
-from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field
 
 from models.assumptions import Assumption
-from models.errors import refuse
+from models.plain_numbers import PlainNumbers
 
 
-class Kind(BaseModel):
+class Kind(PlainNumbers):
     """A frozen specification of one thing that varies, with its statement and its source.
 
     A leaf adds `kind: Literal["file_name"]` and parameters with defaults; it is never subclassed. `statement` is
@@ -20,59 +19,13 @@ class Kind(BaseModel):
     `split`); `reference` is a key of references.bib, `examples` are complete JSON values of this kind.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
     kind: str
-
-    @model_validator(mode="before")
-    @classmethod
-    def _numbers_are_numbers(cls, data: Any) -> Any:
-        """JSON's true is no 1 and "5" no 5; pydantic alone would read them as such."""
-        if isinstance(data, dict):
-            refuse_disguised_numbers(cls, data)
-        return data
 
     statement: ClassVar[str] = ""
     formula: ClassVar[str] = ""
     assumptions: ClassVar[tuple[Assumption, ...]] = ()
     reference: ClassVar[str] = ""
     examples: ClassVar[tuple[dict[str, Any], ...]] = ()
-
-
-def refuse_disguised_numbers(model: type[BaseModel], data: dict[str, Any]) -> None:
-    """Refuse a boolean or a string in a field that takes only numbers (or null), or tuples of such.
-
-    Raises:
-        PydanticCustomError: names the field.
-    """
-    for name, field in model.model_fields.items():
-        value = data.get(name)
-        if isinstance(value, bool | str) and _leaves(field.annotation) <= {int, float, NoneType}:
-            refuse(f"/{name}", "Input should be a number.")
-        if isinstance(value, list | tuple) and _holds_numbers(field.annotation):
-            for place, entry in enumerate(value):
-                if isinstance(entry, bool | str):
-                    refuse(f"/{name}/{place}", "Input should be a number.")
-
-
-def _holds_numbers(annotation: Any) -> bool:
-    """Whether this is a tuple of numbers of any length, perhaps with metadata, or null."""
-    if get_origin(annotation) is Annotated:
-        return _holds_numbers(get_args(annotation)[0])
-    if get_origin(annotation) in (Union, UnionType):
-        return all(one is NoneType or _holds_numbers(one) for one in get_args(annotation))
-    entry, *rest = get_args(annotation) if get_origin(annotation) is tuple else ((), None)
-    return rest == [Ellipsis] and _leaves(entry) <= {int, float}
-
-
-def _leaves(annotation: Any) -> set[Any]:
-    """The types of a union, `Annotated` metadata aside."""
-    origin = get_origin(annotation)
-    if origin is Annotated:
-        return _leaves(get_args(annotation)[0])
-    if origin in (Union, UnionType):
-        return set().union(*(_leaves(argument) for argument in get_args(annotation)))
-    return {annotation if origin is None else origin}
 
 
 K = TypeVar("K", bound=Kind)

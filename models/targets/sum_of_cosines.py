@@ -5,12 +5,12 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field
 from torch import Tensor
 
 from models.arrays import Inputs, Labels
-from models.kinds import refuse_disguised_numbers
 from models.measures import Measure
+from models.plain_numbers import PlainNumbers
 from models.randomness import Randomness, normal_rows, uniform_rows
 from models.targets._waves import curvature_norm, wave_means
 from models.targets.base import KnownFacts, Target
@@ -19,17 +19,8 @@ MOST_PAIRS = 128
 """Waves up to which E f*^2 is summed over all pairs."""
 
 
-class Wave(BaseModel):
+class Wave(PlainNumbers):
     """c cos(2 pi b.x + p)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _numbers_are_numbers(cls, data: Any) -> Any:
-        if isinstance(data, dict):
-            refuse_disguised_numbers(cls, data)
-        return data
 
     frequencies: Annotated[
         tuple[Annotated[float, Field(ge=-1000, le=1000)], ...],
